@@ -8,10 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
 from agents.serializers.agents import (
     AgentQuery,
     AgentSerializer,
@@ -21,8 +21,8 @@ from agents.serializers.agents import (
 
 
 class AgentViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    ListMixin,
+    RetrieveMixin,
     mixins.CreateModelMixin,
     mixins.UpdateModelMixin,
     DestroyMixin,
@@ -95,8 +95,12 @@ class AgentViewSet(
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, pk: str) -> Response:
         """The published versions, newest first."""
-        page = self.paginate_queryset(self.get_object().versions.order_by("-number"))
-        return self.get_paginated_response(AgentVersionSerializer(page, many=True).data)
+        return self.read_page(
+            AgentVersionSerializer,
+            lambda rows, query: rows.order_by("-number"),
+            model=AgentVersion,
+            agent=self.read_columns("pk").pk,
+        )
 
     def _respond(self, agent: Agent, status: int = 200) -> Response:
         return Response(self.get_serializer(agent).data, status=status)

@@ -1,5 +1,6 @@
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -87,7 +88,12 @@ class WebhookEvent(WorkspaceOwned):
     @property
     def message_id(self) -> str:
         """The `webhook-id` header: the same at every attempt, so that receivers can deduplicate."""
-        return f"msg_{self.pk.hex}"
+        return message_id_of(self.pk)
+
+
+def message_id_of(event_id: object) -> str:
+    """Return the `webhook-id` header of an event's deliveries."""
+    return f"msg_{UUID(str(event_id)).hex}"
 
 
 class DeliveryQuerySet(models.QuerySet["WebhookDelivery"]):

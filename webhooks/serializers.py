@@ -1,5 +1,5 @@
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 import orjson
 from drf_spectacular.utils import extend_schema_field
@@ -18,7 +18,13 @@ from voiceops.api.serializers import (
     Url,
 )
 from webhooks.delivery import request_headers
-from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
+from webhooks.models import (
+    EVENTS,
+    WebhookDelivery,
+    WebhookEndpoint,
+    all_events,
+    message_id_of,
+)
 
 # Of one endpoint. Repeated names count once; a list this long is no list of events.
 MAX_EVENTS = 100
@@ -62,6 +68,10 @@ class NewWebhookSerializer(WebhookSerializer):
 class DeliverySerializer(WorkspaceSerializer):
     """A delivery in the log: the receiver's status, without payload and answer."""
 
+    computed_from: ClassVar = {
+        "event_id": ["event_id"],
+        "next_attempt_at": ["due_at", "status"],
+    }
     event = Text(source="event.type", read_only=True)
     event_id = Text(source="event.message_id", read_only=True)
     next_attempt_at = DateTime(source="due_at", read_only=True, allow_null=True)
@@ -84,11 +94,14 @@ class DeliverySerializer(WorkspaceSerializer):
         ]
         read_only_fields = fields
 
-    def to_representation(self, instance: WebhookDelivery) -> dict[str, Any]:
-        """Set `next_attempt_at` to null once no attempt is left."""
-        body = super().to_representation(instance)
-        pending = instance.status == WebhookDelivery.Status.PENDING
-        return body if pending else {**body, "next_attempt_at": None}
+    def read_event_id(self, delivery: Any) -> str:
+        return message_id_of(delivery.event_id)
+
+    def read_next_attempt_at(self, delivery: Any) -> datetime | None:
+        """When it is sent again; null once no attempt is left."""
+        is_pending = delivery.status == WebhookDelivery.Status.PENDING
+        due_at: datetime | None = delivery.due_at
+        return due_at if is_pending else None
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -102,6 +115,8 @@ class AnswerSerializer(serializers.Serializer[Any]):
 
 class DeliveryDetailSerializer(DeliverySerializer):
     """A delivery with what was sent and what was answered, for those who look for a mistake."""
+
+    needs_instances: ClassVar = True
 
     payload = serializers.SerializerMethodField()
     headers = serializers.SerializerMethodField()

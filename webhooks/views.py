@@ -1,18 +1,23 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.api.lookup import not_found, parse_id
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import (
+    DestroyMixin,
+    ListMixin,
+    PatchMixin,
+    RetrieveMixin,
+    WorkspaceViewSet,
+)
 from accounts.roles import Role
-from voiceops.api.pagination import validate_query
 from webhooks import services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.serializers import (
@@ -26,9 +31,7 @@ from webhooks.serializers import (
 )
 
 
-class WebhookViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet
-):
+class WebhookViewSet(ListMixin, RetrieveMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
     actions_without_body = ("rotate_secret", "test", "redeliver")
@@ -92,14 +95,14 @@ class WebhookViewSet(
     @action(detail=True, methods=["get"])
     def deliveries(self, request: Request, pk: str) -> Response:
         """The deliveries of the last 30 days, newest first."""
-        rows = self.get_object().deliveries.select_related("event").order_by("-pk")
-        query = validate_query(DeliveryQuery, request)
-        columns = {"status": "status", "event": "event__type"}
-        rows = rows.filter(
-            **{column: query[name] for name, column in columns.items() if name in query}
+        endpoint = self.read_columns("pk").pk
+        return self.read_page(
+            DeliverySerializer,
+            list_deliveries,
+            model=WebhookDelivery,
+            query_class=DeliveryQuery,
+            endpoint=endpoint,
         )
-        page = self.paginate_queryset(rows)
-        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
 
     @extend_schema(responses=DeliveryDetailSerializer)
     @action(detail=True, methods=["get"], url_path="deliveries/(?P<delivery_id>[^/]+)")
@@ -141,3 +144,10 @@ class WebhookViewSet(
         if delivery is None:
             raise not_found(WebhookDelivery)
         return delivery
+
+
+def list_deliveries(rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
+    """Return an endpoint's deliveries, newest first."""
+    columns = {"status": "status", "event": "event__type"}
+    filters = {column: query[name] for name, column in columns.items() if name in query}
+    return rows.filter(**filters).order_by("-pk")

@@ -1,7 +1,7 @@
 """The base of every API view: ordered checks, one workspace's rows, idempotency and rate limits.
 
     class AgentViewSet(
-        mixins.ListModelMixin, mixins.RetrieveModelMixin, DestroyMixin, WorkspaceViewSet
+        ListMixin, RetrieveMixin, DestroyMixin, WorkspaceViewSet
     ):
         model = Agent
         serializer_class = AgentSerializer

@@ -6,6 +6,7 @@ from rest_framework.fields import empty
 from rest_framework.relations import PrimaryKeyRelatedField
 
 from accounts.api.lookup import not_found
+from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
 from voiceops.api.fields import UUID_PATTERN, reads_text
 from voiceops.api.serializers import StrictModelSerializer
@@ -49,7 +50,7 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return row
 
 
-class WorkspaceSerializer(StrictModelSerializer):
+class WorkspaceSerializer(ReadsValues, StrictModelSerializer):
     """Base of every serializer of a tenant table. Its context must hold the `workspace`."""
 
     serializer_related_field = WorkspaceRelatedField

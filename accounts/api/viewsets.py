@@ -1,13 +1,14 @@
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, QuerySet
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.generics import GenericAPIView
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,7 +23,15 @@ from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from accounts.tenancy import NoDefaultManagerModel
-from voiceops.api.pagination import validate_query
+from voiceops.api.kept_reads import (
+    Source,
+    find_columns,
+    find_row,
+    read_row,
+    read_rows,
+    split_filters,
+)
+from voiceops.api.pagination import is_walk, respond_with_page, validate_query, walk
 from voiceops.api.serializers import EmptyBodySerializer, PageQuery, validate_body
 from voiceops.core.errors import Forbidden
 
@@ -107,7 +116,7 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
     @cached_property
     def query(self) -> dict[str, Any]:
         """The validated query string. Raises ValidationError (422 in `query`)."""
-        return validate_query(self.query_class, self.request, view=self, sortable=self.sortable)
+        return validate_query(self.query_class, self.request, sortable=tuple(self.sortable))
 
     def validate_body(
         self, serializer_class: type[BaseSerializer[Any]] | None = None
@@ -149,7 +158,8 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
 class WorkspaceViewSet(ApiViewSet):
     """Serves the rows of one workspace and no others.
 
-    `actions_without_body` are actions on one row whose body must have no fields.
+    `actions_without_body` are actions on one row whose body must have no fields. Lists and rows are
+    read as `serializer_class` describes them (`ListMixin`, `RetrieveMixin`, `read_page`).
     """
 
     abstract = True
@@ -168,10 +178,89 @@ class WorkspaceViewSet(ApiViewSet):
         """Apply a list's filters, which `query_class` has validated."""
         return queryset
 
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.action != "list":
-            return queryset
-        return self.apply_ordering(self.apply_filters(queryset, self.query))
+    def list_rows(self, rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        """Return what `list` finds among the workspace's rows, in its order.
+
+        Ids in the query may be parameters of a statement that is kept.
+        """
+        return self.apply_ordering(self.apply_filters(self.refine_queryset(rows), query))
+
+    def read_page(
+        self,
+        kind: type[BaseSerializer[Any]],
+        build: Callable[[QuerySet[Any], dict[str, Any]], QuerySet[Any]],
+        *,
+        model: type[NoDefaultManagerModel] | None = None,
+        unique: str = "pk",
+        query_class: type[PageQuery] | None = None,
+        context: Mapping[str, Any] | None = None,
+        **parent: uuid.UUID,
+    ) -> Response:
+        """Answer with the requested page of rows.
+
+        `build(rows, query)` filters and orders the rows of the workspace, or those of a `parent`,
+        which the workspace was found to own. `unique` is the column that orders them, unless a
+        client sorts them.
+        """
+        query = validate_query(query_class, self.request) if query_class else self.query
+        shape, ids = split_filters(query_class or self.query_class, query)
+        owner = parent or {"workspace": self.workspace.pk}
+
+        def build_rows(values: Mapping[str, Any]) -> QuerySet[Any]:
+            rows: models.Manager[Any] = (model or self.model).unscoped
+            owned = rows.filter(**{name: values[name] for name in owner})
+            return build(owned, {**query, **{name: values[name] for name in ids}})
+
+        source = Source(
+            key=shape and (type(self), self.action, shape),
+            build=build_rows,
+            values={**owner, **ids},
+            unique=unique,
+            narrow=(
+                partial(walk, query=query, column=unique, position_of=self.position_of)
+                if is_walk(query)
+                else None
+            ),
+        )
+        full_context = {**self.get_serializer_context(), **(context or {})}
+        return respond_with_page(source, kind, query, full_context)
+
+    def read_rows(
+        self,
+        kind: type[BaseSerializer[Any]],
+        build: Callable[[QuerySet[Any]], QuerySet[Any]],
+        *,
+        model: type[NoDefaultManagerModel],
+        **parent: uuid.UUID,
+    ) -> list[Any]:
+        """Return the bodies of all rows of a parent, which the workspace was found to own."""
+        source = Source(
+            key=(type(self), self.action, "rows"),
+            build=lambda values: build(model.unscoped.filter(**values)),
+            values=parent,
+        )
+        return read_rows(source, kind, self.get_serializer_context())
+
+    def position_of(self, name: str, row_id: uuid.UUID) -> Any:
+        """Return the unique column of a row that a walk begins at, which the query names."""
+        return row_id
+
+    def _row_source(self) -> Source:
+        """Return where the row of the path is found. Raises NotFound for what is no id."""
+        row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
+        rows: models.Manager[Any] = self.model.unscoped
+        return Source(
+            key=(type(self), self.action),
+            build=lambda values: self.refine_queryset(rows.filter(**values)),
+            values={"workspace": self.workspace.pk, self.lookup_field: row_id},
+        )
+
+    def read_columns(self, *columns: str) -> Any:
+        """Return these columns of the row of the path, as a named tuple. Raises NotFound."""
+        row = find_columns(self._row_source(), columns)
+        if row is None:
+            raise not_found(self.model)
+        return row
 
     def get_object(self) -> Any:
         row = self.get_row()
@@ -184,8 +273,7 @@ class WorkspaceViewSet(ApiViewSet):
         For actions whose path names a second row, which must be found before `validate_empty_body`.
         Raises NotFound.
         """
-        row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
-        row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
+        row = find_row(self._row_source())
         if row is None:
             raise not_found(self.model)
         return row
@@ -202,6 +290,26 @@ class WorkspaceViewSet(ApiViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "workspace": self.workspace}
+
+
+class ListMixin(ListModelMixin):
+    """GET of a collection: a page of `list_rows`, as the view's serializer describes them."""
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        assert isinstance(self, WorkspaceViewSet)
+        return self.read_page(self.get_serializer_class(), self.list_rows)
+
+
+class RetrieveMixin(RetrieveModelMixin):
+    """GET of a row, as the view's serializer describes it."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        assert isinstance(self, WorkspaceViewSet)
+        kind, context = self.get_serializer_class(), self.get_serializer_context()
+        body = read_row(self._row_source(), kind, context)
+        if body is None:
+            raise not_found(self.model)
+        return Response(body)
 
 
 class PatchMixin(GenericAPIView[Any]):

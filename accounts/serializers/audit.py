@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -13,6 +13,7 @@ from voiceops.api.serializers import (
 
 
 class AuditEntrySerializer(WorkspaceSerializer):
+    computed_from: ClassVar = {"actor": ["actor_id", "actor_type", "actor_name"]}
     actor = serializers.SerializerMethodField()
 
     class Meta:

@@ -2,15 +2,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
-from rest_framework import mixins
 
-from accounts.api.viewsets import WorkspaceViewSet
+from accounts.api.viewsets import ListMixin, WorkspaceViewSet
 from accounts.models import AuditEntry
 from accounts.roles import Role
 from accounts.serializers.audit import AuditEntrySerializer, AuditQuery
 
 
-class AuditLogViewSet(mixins.ListModelMixin, WorkspaceViewSet):
+class AuditLogViewSet(ListMixin, WorkspaceViewSet):
     model = AuditEntry
     serializer_class = AuditEntrySerializer
     query_class = AuditQuery

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, ListMixin, PatchMixin, WorkspaceViewSet
 from accounts.models import ApiKey, Invitation, Membership
 from accounts.roles import Role
 from accounts.serializers.members import (
@@ -20,7 +20,7 @@ from accounts.serializers.members import (
 from accounts.services import api_keys, invitations, members
 
 
-class MemberViewSet(mixins.ListModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
+class MemberViewSet(ListMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = Membership
     serializer_class = MemberSerializer
     workspace_kwarg = "workspace_id"
@@ -41,9 +41,7 @@ class MemberViewSet(mixins.ListModelMixin, PatchMixin, DestroyMixin, WorkspaceVi
         members.remove_member(member=instance, principal=self.principal, now=timezone.now())
 
 
-class InvitationViewSet(
-    mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet
-):
+class InvitationViewSet(ListMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
     model = Invitation
     serializer_class = InvitationSerializer
     workspace_kwarg = "workspace_id"
@@ -62,7 +60,7 @@ class InvitationViewSet(
         invitations.revoke_invitation(invitation=instance, principal=self.principal)
 
 
-class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
+class ApiKeyViewSet(ListMixin, DestroyMixin, WorkspaceViewSet):
     model = ApiKey
     serializer_class = ApiKeySerializer
     required_roles = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}

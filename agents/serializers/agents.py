@@ -102,6 +102,7 @@ class DispositionSerializer(StoredSerializer):
 
 
 class AgentSerializer(WorkspaceSerializer):
+    needs_instances: ClassVar = True
     # Read by voiceops.api.schema; null is answered as the default.
     never_null: ClassVar = tuple(LATER_FIELDS)
     name = Text(max_length=200)
@@ -145,7 +146,8 @@ class AgentSerializer(WorkspaceSerializer):
 
         See docs/decisions/0010-agents-secrets.md. The values of secret headers are a mask.
         """
-        return {**super().to_representation(instance), **hide_secret_headers(instance.config())}
+        body = {name: getattr(instance, name) for name in self.Meta.fields}
+        return {**body, **hide_secret_headers(instance.config())}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Raises ValidationError for a reminder that would come after the end of the call."""
@@ -180,11 +182,10 @@ class AgentVersionSerializer(AgentSerializer):
 
     # The stubs expect an Agent; what is shown is a version of it.
     def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]
-        created_at = self.fields["created_at"].to_representation(instance.created_at)
         return {
             "version": instance.number,
             **hide_secret_headers(instance.config_with_secrets()),
-            "created_at": created_at,
+            "created_at": instance.created_at,
         }
 
 

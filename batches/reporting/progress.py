@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet, UUIDField
 
 from batches.models import Batch, Recipient
 from telephony.models import Call
 from voiceops.core.ids import lowest_id
+from voiceops.db.compiled_query import CompiledQuery
 
 RATE_WINDOW_SECONDS = 10.0
 # A call's row is never older than this when it is dialled.
@@ -19,12 +20,27 @@ STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
 Counts = dict[str, int]
 
 
-def counts_of(batches: Iterable[Batch]) -> dict[UUID, Counts]:
-    """Return the contract's `counts` of each batch, in one query."""
-    rejected = {batch.pk: batch.rejected_count for batch in batches}
+def _count_statuses(recipients: QuerySet[Recipient]) -> QuerySet[Recipient, Any]:
+    return recipients.order_by().values_list("batch_id", "status").annotate(Count("pk"))
+
+
+STATUSES_OF_BATCH: CompiledQuery[Any] = CompiledQuery(
+    lambda batch: _count_statuses(Recipient.unscoped.filter(batch=batch)), batch=UUIDField()
+)
+
+
+def counts_of(batches: Iterable[Any]) -> dict[UUID, Counts]:
+    """Return the contract's `counts` of each batch, in one query.
+
+    Of batches or rows, `id` and `rejected_count` are read; an id may be text.
+    """
+    rejected = {UUID(str(batch.id)): batch.rejected_count for batch in batches}
     by_batch: dict[UUID, Counts] = {pk: {} for pk in rejected}
-    rows = Recipient.unscoped.filter(batch__in=list(rejected)).order_by()
-    for batch_id, status, count in rows.values_list("batch_id", "status").annotate(Count("pk")):
+    if len(rejected) == 1:
+        rows: Iterable[Any] = STATUSES_OF_BATCH.rows(batch=next(iter(rejected)))
+    else:
+        rows = _count_statuses(Recipient.unscoped.filter(batch__in=list(rejected)))
+    for batch_id, status, count in rows:
         by_batch[batch_id][status] = count
     return {pk: _with_totals(counts, rejected[pk]) for pk, counts in by_batch.items()}
 

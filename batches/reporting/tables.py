@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.models import Batch
 from telephony.models import Call
@@ -58,6 +60,12 @@ def last_sent_calls(recipient_ids: Sequence[UUID]) -> dict[UUID | None, SentCall
         # Later attempts replace earlier ones.
         calls[recipient_id] = (sip_status, dialed_at, seconds, pk)
     return calls
+
+
+def last_sent_call() -> Subquery:
+    """Return the id of a recipient's last attempt that was sent, as an expression."""
+    sent = Call.unscoped.filter(recipient_id=OuterRef("pk"), dialed_at__isnull=False)
+    return Subquery(sent.order_by("-sequence").values("pk")[:1])
 
 
 def _chunks(related: Any, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:

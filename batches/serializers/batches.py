@@ -1,8 +1,8 @@
 """Bodies of batches: created with a list, changed, previewed, followed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -79,17 +79,13 @@ def _rest_days_after(result: str) -> Integer:
     )
 
 
-class BatchListSerializer(serializers.ListSerializer[Any]):
-    """Loads the counts of all batches in one query."""
-
-    def to_representation(self, data: Any) -> list[Any]:
-        batches = list(data)
-        context = cast(dict[str, Any], self.context)
-        context["counts"] = counts_of(batches)
-        return super().to_representation(batches)
-
-
 class BatchSerializer(WorkspaceSerializer):
+    computed_from: ClassVar = {
+        "calls_per_second": ["calls_per_second", "phone_number__calls_per_second"],
+        "max_concurrent_calls": ["max_concurrent_calls", "phone_number__max_concurrent_calls"],
+        "column_mapping": ["column_mapping", "columns", "variable_names", "column_roles"],
+        "counts": ["id", "rejected_count"],
+    }
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
     phone_number_id = WorkspaceRelatedField(
         source="phone_number", queryset=PhoneNumber.unscoped.all()
@@ -150,21 +146,30 @@ class BatchSerializer(WorkspaceSerializer):
             "ended_at",
         ]
         read_only_fields = ["status", "error", "created_at", "started_at", "ended_at"]
-        list_serializer_class = BatchListSerializer
+
+    @classmethod
+    def related_values(cls, rows: Sequence[Any]) -> dict[str, Any]:
+        """Count the recipients of all batches in one query."""
+        return {"counts": counts_of(rows)}
 
     @extend_schema_field(CountsSerializer)
     def get_counts(self, batch: Batch) -> dict[str, int]:
         loaded: dict[UUID, dict[str, int]] | None = self.context.get("counts")
-        return (loaded or counts_of([batch]))[batch.pk]
+        return (loaded or counts_of([batch]))[UUID(str(batch.id))]
 
-    def to_representation(self, instance: Batch) -> dict[str, Any]:
-        """Return the effective values: the number's pace and the guessed mapping by default."""
-        data = super().to_representation(instance)
-        for name in ("calls_per_second", "max_concurrent_calls"):
-            if data[name] is None and instance.phone_number is not None:
-                data[name] = getattr(instance.phone_number, name)
-        data["column_mapping"] = instance.known_mapping
-        return data
+    # The values that are in effect: the number's pace and the guessed mapping by default.
+
+    def read_calls_per_second(self, row: Any) -> float | None:
+        own: float | None = row.calls_per_second
+        return row.phone_number__calls_per_second if own is None else own
+
+    def read_max_concurrent_calls(self, row: Any) -> int | None:
+        own: int | None = row.max_concurrent_calls
+        return row.phone_number__max_concurrent_calls if own is None else own
+
+    def read_column_mapping(self, row: Any) -> dict[str, str | None] | None:
+        mapping: dict[str, str | None] | None = Batch.known_mapping.fget(row)  # type: ignore[attr-defined]  # mypy sees its value
+        return mapping
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Raises ValidationError for a scheduled start without a time, or with a doubtful one."""

@@ -8,8 +8,8 @@ from rest_framework import serializers
 from accounts.api.related_fields import WorkspaceSerializer
 from batches.models import Recipient, RejectedRow
 from batches.models.recipients import split_numbers
+from batches.reporting.tables import last_sent_call
 from telephony.models import Outcome
-from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -43,14 +43,14 @@ class AlternativeNumbers(serializers.ListField):
         return split_numbers(data.other_numbers)
 
 
-class RecipientSerializer(ReadsValues, WorkspaceSerializer):
+class RecipientSerializer(WorkspaceSerializer):
     """A recipient of a batch."""
 
-    # The view passes `batch`, `now`, and `calls`: the last call sent to each recipient.
+    # The view passes `batch` and `now`.
 
     variables = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
-    last_call_id = serializers.SerializerMethodField()
+    last_call_id = Uuid(source="last_sent_call", read_only=True, allow_null=True)
     alternative_numbers = AlternativeNumbers(
         source="*",
         child=serializers.CharField(),
@@ -61,8 +61,8 @@ class RecipientSerializer(ReadsValues, WorkspaceSerializer):
     computed_from: ClassVar = {
         "variables": ["values"],
         "next_attempt_at": ["due_at", "status"],
-        "last_call_id": ["id"],
     }
+    annotations: ClassVar = {"last_sent_call": last_sent_call()}
 
     class Meta:
         model = Recipient
@@ -98,13 +98,9 @@ class RecipientSerializer(ReadsValues, WorkspaceSerializer):
         is_waiting = recipient.status == Recipient.Status.RETRYING or due_at > self.context["now"]
         return DateTime().to_representation(due_at) if is_waiting else None
 
-    @extend_schema_field(Uuid(allow_null=True))
-    def get_last_call_id(self, recipient: Recipient) -> str | None:
-        call = self.context["calls"].get(recipient.id)
-        return str(call[-1]) if call else None
-
 
 class RejectedRowSerializer(WorkspaceSerializer):
+    computed_from: ClassVar = {"values": ["values"]}
     values = serializers.SerializerMethodField()
 
     class Meta:

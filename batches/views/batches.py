@@ -6,13 +6,18 @@ from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import (
+    DestroyMixin,
+    ListMixin,
+    PatchMixin,
+    RetrieveMixin,
+    WorkspaceViewSet,
+)
 from accounts.auth.principal import is_still_valid
 from accounts.roles import Role
 from batches.models import Batch
@@ -34,9 +39,7 @@ from batches.views.progress import stream_progress, wants_events
 STATE_CHANGE = extend_schema(request=None, responses={200: BatchSerializer})
 
 
-class BatchViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet
-):
+class BatchViewSet(ListMixin, RetrieveMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = Batch
     serializer_class = BatchSerializer
     query_class = BatchQuery

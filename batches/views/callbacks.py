@@ -6,7 +6,13 @@ from django.db.models import QuerySet
 from rest_framework import mixins
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import (
+    DestroyMixin,
+    ListMixin,
+    PatchMixin,
+    RetrieveMixin,
+    WorkspaceViewSet,
+)
 from accounts.roles import Role
 from batches.models import Callback
 from batches.serializers.callbacks import (
@@ -18,8 +24,8 @@ from batches.services import callbacks
 
 
 class CallbackViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    ListMixin,
+    RetrieveMixin,
     mixins.CreateModelMixin,
     PatchMixin,
     DestroyMixin,

@@ -6,7 +6,13 @@ from django.db.models import QuerySet
 from rest_framework import mixins
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import (
+    DestroyMixin,
+    ListMixin,
+    PatchMixin,
+    RetrieveMixin,
+    WorkspaceViewSet,
+)
 from accounts.roles import Role
 from batches.models import SavedMapping
 from batches.serializers.column_mappings import SavedMappingSerializer
@@ -14,8 +20,8 @@ from batches.services import column_mappings
 
 
 class SavedMappingViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    ListMixin,
+    RetrieveMixin,
     mixins.CreateModelMixin,
     PatchMixin,
     DestroyMixin,

@@ -1,6 +1,6 @@
 """A batch's recipients, and the rows that were rejected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
-from batches.models import Batch, Recipient
+from accounts.tenancy import NoDefaultManagerModel
+from batches.models import Batch, Recipient, RejectedRow
 from batches.reporting.reasons import reasons_of
-from batches.reporting.tables import last_sent_calls
 from batches.serializers.recipients import (
     ReasonCountSerializer,
     ReasonSerializer,
@@ -43,20 +43,30 @@ class BatchRowsViewSet(WorkspaceViewSet):
     abstract = True
     model = Batch
 
+    row_model: type[NoDefaultManagerModel]
+    batch_columns: tuple[str, ...]  # what the rows' bodies need of their batch
+
     def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         return queryset.select_related("phone_number", "workspace")
 
-    def page_of(self, rows: QuerySet[Any]) -> list[Any]:
-        """Return the requested page of the batch's rows."""
-        filters = {name: self.query[name] for name in ("status", "outcome") if name in self.query}
-        return self.paginate_queryset(rows.filter(**filters).order_by("row_number")) or []
+    def list(self, request: Request, pk: str) -> Response:
+        batch = self.read_columns("id", *self.batch_columns)
+        return self.read_page(
+            self.get_serializer_class(),
+            list_in_file_order,
+            model=self.row_model,
+            unique="row_number",
+            context={"batch": batch, "now": timezone.now()},
+            batch=batch.id,
+        )
 
 
 @extend_schema(parameters=[BATCH_ID])
 class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
-    serializer_class = row_serializer = RecipientSerializer
+    serializer_class = RecipientSerializer
+    row_model = Recipient
+    batch_columns = ("variable_names",)
     query_class = RecipientQuery
-    walk_column = "row_number"
     parser_classes = LIST_PARSERS
     required_roles = {
         "list": Role.MEMBER,
@@ -64,12 +74,6 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
         "release": Role.MANAGER,
         "close": Role.MANAGER,
     }
-
-    def list(self, request: Request, pk: str) -> Response:
-        batch: Batch = self.get_object()
-        page = self.page_of(batch.recipients.all())
-        context = self._context_of(batch, page)
-        return self.get_paginated_response(RecipientSerializer.read(page, context))
 
     def position_of(self, name: str, recipient_id: UUID) -> int:
         """Return a recipient's row, 0 for the nil id. Raises ValidationError (422 in `query`)."""
@@ -101,30 +105,23 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
             raise not_found(Recipient)
         reason = self.validate_body(ReasonSerializer).get("reason") or default
         decide(recipient=recipient, reason=reason, principal=self.principal)
-        context = self._context_of(batch, [recipient])
-        return Response(RecipientSerializer(recipient, context=context).data)
-
-    def _context_of(self, batch: Batch, recipients: Sequence[Any]) -> dict[str, Any]:
-        return {
-            **self.get_serializer_context(),
-            "batch": batch,
-            "calls": last_sent_calls([recipient.id for recipient in recipients]),
-            "now": timezone.now(),
-        }
+        context = {**self.get_serializer_context(), "batch": batch, "now": timezone.now()}
+        rows = RecipientSerializer.values_of(batch.recipients.filter(pk=recipient.pk))
+        return Response(RecipientSerializer.read(rows, context)[0])
 
 
 @extend_schema(parameters=[BATCH_ID])
 class RejectedRowViewSet(BatchRowsViewSet):
     serializer_class = RejectedRowSerializer
+    row_model = RejectedRow
+    batch_columns = ("columns",)
     required_roles = {"list": Role.MEMBER}
 
-    def list(self, request: Request, pk: str) -> Response:
-        batch: Batch = self.get_object()
-        context = {**self.get_serializer_context(), "batch": batch}
-        rows = self.page_of(batch.rejected_rows.all())
-        return self.get_paginated_response(
-            RejectedRowSerializer(rows, many=True, context=context).data
-        )
+
+def list_in_file_order(rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
+    """Return a batch's rows that the query asks for."""
+    filters = {name: query[name] for name in ("status", "outcome") if name in query}
+    return rows.filter(**filters).order_by("row_number")
 
 
 @extend_schema(parameters=[BATCH_ID])

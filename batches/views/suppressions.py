@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Suppression, SuppressionImport, SuppressionQuerySet
 from batches.serializers.suppressions import (
@@ -30,9 +30,7 @@ from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
 
-class SuppressionViewSet(
-    mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet
-):
+class SuppressionViewSet(ListMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
     model = Suppression
     serializer_class = SuppressionSerializer
     query_class = SuppressionQuery
@@ -98,7 +96,7 @@ class SuppressionViewSet(
         return Response(result._asdict())
 
 
-class SuppressionImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, WorkspaceViewSet):
+class SuppressionImportViewSet(ListMixin, RetrieveMixin, WorkspaceViewSet):
     """Long lists that are, or were, read in the background."""
 
     model = SuppressionImport

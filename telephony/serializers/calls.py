@@ -12,7 +12,7 @@ from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
 from telephony.domain.prices import MILLION, price_table
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
-from voiceops.api.compiled_reads import ReadsValues, row_of
+from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Choice,
@@ -100,7 +100,8 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 def serialize_call(call: Call) -> dict[str, Any]:
     """Return a call's JSON from an instance with its `agent_version` loaded."""
-    return CallSerializer.read([row_of(CallSerializer, call)])[0]
+    body: dict[str, Any] = CallSerializer(call).data
+    return body
 
 
 class CallSerializer(ReadsValues, StrictSerializer):
@@ -255,7 +256,7 @@ class TurnLatencySerializer(serializers.Serializer[Any]):
     total = serializers.FloatField(required=False)
 
 
-class TurnSerializer(serializers.Serializer[Mapping[str, Any]]):
+class TurnSerializer(ReadsValues):
     """One utterance; the last three only where the agent reported them."""
 
     role = serializers.CharField()

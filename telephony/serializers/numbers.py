@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -36,6 +36,8 @@ CONCURRENT_CALLS_LIMIT = 100_000
 
 class PhoneNumberSerializer(WorkspaceSerializer):
     """A phone number. `sip` is required for a carrier's number, not for one at Twilio."""
+
+    needs_instances: ClassVar = True
 
     phone_number = Phone()
     # The stubs see `Field.label`; this is the number's column.

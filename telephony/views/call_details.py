@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.roles import Role
+from telephony.models import CallEvent, Turn
 from telephony.serializers.calls import (
     AnalysisSerializer,
     EventSerializer,
@@ -18,7 +19,6 @@ from telephony.services.recording_files import create_recording_link
 from telephony.views.calls import BaseCallViewSet
 from voiceops.api.serializers import WalkQuery
 
-TURN_COLUMNS = list(TurnSerializer().fields)
 LATER_TURN_COLUMNS = ("ended_at", "language", "latency")  # absent where the agent reports none
 
 
@@ -33,9 +33,8 @@ def _without_unreported(turn: dict[str, Any]) -> dict[str, Any]:
 class CallDetailsViewSet(BaseCallViewSet):
     """A call's timeline, transcript, analysis and recording."""
 
-    serializer_class = row_serializer = EventSerializer
+    serializer_class = EventSerializer
     query_class = WalkQuery
-    walk_column = "pk"
     slow_actions = ("recording",)
     required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
@@ -43,18 +42,24 @@ class CallDetailsViewSet(BaseCallViewSet):
     @action(detail=True)
     def events(self, request: Request, pk: str) -> Response:
         """The call's timeline, oldest event first."""
-        events = self.get_object().events.order_by("at", "pk")
-        page = self.paginate_queryset(events) or []
-        return self.get_paginated_response(EventSerializer.read(page))
+        return self.read_page(
+            EventSerializer,
+            lambda rows, query: rows.order_by("at", "pk"),
+            model=CallEvent,
+            call=self.read_columns("pk").pk,
+        )
 
     @extend_schema(responses=TranscriptSerializer)
     @action(detail=True)
     def transcript(self, request: Request, pk: str) -> Response:
         """What was spoken on the call, in order."""
-        turns = self.get_object().turns.order_by("started_at", "pk")
-        return Response(
-            {"turns": [_without_unreported(row) for row in turns.values(*TURN_COLUMNS)]}
+        turns = self.read_rows(
+            TurnSerializer,
+            lambda rows: rows.order_by("started_at", "pk"),
+            model=Turn,
+            call=self.read_columns("pk").pk,
         )
+        return Response({"turns": [_without_unreported(turn) for turn in turns]})
 
     @extend_schema(responses=AnalysisSerializer)
     @action(detail=True)

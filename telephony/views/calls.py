@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import WorkspaceViewSet
+from accounts.api.viewsets import ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
@@ -46,12 +46,11 @@ class BaseCallViewSet(WorkspaceViewSet):
         return queryset.filter(LISTED).select_related("agent_version")
 
 
-class CallViewSet(BaseCallViewSet):
+class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
     """Calls, newest first unless sorted otherwise."""
 
-    serializer_class = row_serializer = CallSerializer
+    serializer_class = CallSerializer
     query_class = CallQuery
-    walk_column = "pk"
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
     # Not `hangup`: whoever wants a call to end must never be told to wait.
@@ -89,15 +88,11 @@ class CallViewSet(BaseCallViewSet):
         kind: type[BaseSerializer[Any]] = kinds.get(self.action, CallSerializer)
         return kind
 
-    def list(self, request: Request) -> Response:
-        queryset = self.filter_queryset(self.get_queryset())
-        if "after_id" in self.query:
-            queryset = call_listing.hold_back_unsent(queryset, self.workspace, timezone.now())
-        page = self.paginate_queryset(queryset) or []
-        return self.get_paginated_response(CallSerializer.read(page))
-
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(serialize_call(self.get_object()))
+    def list_rows(self, rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        rows = super().list_rows(rows, query)
+        if "after_id" in query:
+            rows = call_listing.hold_back_unsent(rows, self.workspace, timezone.now())
+        return rows
 
     @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=False, methods=["get"], url_path=r"export\.csv")

@@ -8,7 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
+from accounts.api.viewsets import (
+    DestroyMixin,
+    ListMixin,
+    PatchMixin,
+    RetrieveMixin,
+    WorkspaceViewSet,
+)
 from accounts.roles import Role
 from telephony.models import PhoneNumber, Provider, SipTrunk
 from telephony.serializers.calls import CallSerializer, serialize_call
@@ -30,8 +36,8 @@ from voiceops.core.clock import database_now
 
 
 class PhoneNumberViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    ListMixin,
+    RetrieveMixin,
     mixins.CreateModelMixin,
     PatchMixin,
     DestroyMixin,
@@ -98,7 +104,7 @@ class PhoneNumberViewSet(
     @action(detail=False, methods=["get"])
     def available(self, request: Request) -> Response:
         """The numbers that Twilio sells now."""
-        query = validate_query(InventoryQuery, request, view=self)
+        query = validate_query(InventoryQuery, request)
         names = ("area_code", "contains")
         filters = {name: query[name] for name in names if query.get(name) not in (None, "")}
         found = purchase.search_numbers(
@@ -147,8 +153,8 @@ class PhoneNumberViewSet(
 
 
 class SipTrunkViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
+    ListMixin,
+    RetrieveMixin,
     mixins.CreateModelMixin,
     PatchMixin,
     DestroyMixin,

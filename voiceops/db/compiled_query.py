@@ -14,7 +14,7 @@ Only the statement is kept, never a row: each call reads the database.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connections, models
@@ -44,6 +44,8 @@ class Statement(NamedTuple):
     column_count: int
     converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
     make: Callable[[Sequence[Any]], Any]
+    for_json: bool
+    texts: Sequence[int]  # the columns of JSON that is read as text
 
 
 class CompiledQuery(Generic[Row]):
@@ -52,14 +54,20 @@ class CompiledQuery(Generic[Row]):
     The queryset yields instances, with what `select_related` names, or tuples (`values_list`).
     What needs further queries, such as `prefetch_related`, is refused, and so are parameters where
     the value decides on the shape: a condition with None must be another query.
+
+    It should find rows by a key: PostgreSQL plans it once, whatever its parameters are.
+    With `for_json`, tuples hold JSON as its text, and perhaps ids.
     """
 
     def __init__(
         self,
         build: Callable[..., models.QuerySet[Any, Row]],
+        *,
+        for_json: bool = False,
         **parameters: "models.Field[Any, Any]",
     ) -> None:
         self._build = build
+        self._for_json = for_json
         self._parameters = parameters
         self._statements: dict[tuple[str, str], Statement] = {}
         self._compiling = threading.Lock()
@@ -75,19 +83,8 @@ class CompiledQuery(Generic[Row]):
         """
         if values.keys() != self._parameters.keys():
             raise TypeError(f"The query needs values of {sorted(self._parameters)}")
-        # Tenancy and authentication read where they write: there is one database.
-        connection = connections["default"]
-        statement = self._statement(connection)
-        arguments = tuple(
-            part.output_field.get_db_prep_value(values[part.name], connection, prepared=False)
-            if isinstance(part, Parameter)
-            else part
-            for part in statement.parameters
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(statement.sql, arguments)
-            found = cursor.fetchall()
-        return [statement.make(row) for row in _convert(found, statement, connection)]
+        statement = self._statement(default_connection())
+        return run_statement(statement, values, is_prepared=True)
 
     def queryset(self, **values: Any) -> models.QuerySet[Any, Row]:
         """Return the queryset with these values, as Django would run it. For tests and EXPLAIN."""
@@ -99,18 +96,31 @@ class CompiledQuery(Generic[Row]):
         if statement is None:
             with self._compiling:
                 markers = {name: Parameter(name, kind) for name, kind in self._parameters.items()}
-                statement = _compile(self._build(**markers), connection)
+                built = self._build(**markers)
+                statement = compile_statement(built, connection, for_json=self._for_json)
                 self._statements[key] = statement
         return statement
 
 
-def _compile(queryset: Any, connection: BaseDatabaseWrapper) -> Statement:
-    """Raises TypeError for a queryset that a statement alone does not answer."""
+def default_connection() -> BaseDatabaseWrapper:
+    """Return the connection of the database that there is."""
+    # Tenancy and authentication read where they write: there is one database.
+    return connections["default"]
+
+
+def compile_statement(
+    queryset: Any, connection: BaseDatabaseWrapper, *, for_json: bool = False
+) -> Statement:
+    """Return the statement of a queryset. With `for_json`, JSON and perhaps ids are read as text.
+
+    Raises TypeError for a queryset that a statement alone does not answer.
+    """
     if queryset._prefetch_related_lookups or queryset._known_related_objects:
         raise TypeError("A compiled query can neither prefetch nor begin at an instance")
     compiler = queryset.query.get_compiler(using=connection.alias)
     sql, parameters = compiler.as_sql()
     columns = [column for column, *_ in compiler.select]
+    yields_instances = issubclass(queryset._iterable_class, ModelIterable)
     return Statement(
         sql=sql,
         parameters=parameters,
@@ -118,15 +128,59 @@ def _compile(queryset: Any, connection: BaseDatabaseWrapper) -> Statement:
         # A backend's converters know no more of the connection than its settings, so that those of
         # the connection that came first serve all.
         converters=[
-            (position, functions, column)
+            (position, kept, column)
             for position, (functions, column) in compiler.get_converters(columns).items()
+            if (kept := _without_parsing(functions, column) if for_json else functions)
         ],
-        make=_instance_maker(compiler, queryset) if _yields_instances(queryset) else tuple,
+        make=_instance_maker(compiler, queryset) if yields_instances else tuple,
+        for_json=for_json,
+        texts=[position for position, column in enumerate(columns) if _is_json(column)]
+        if for_json
+        else (),
     )
 
 
-def _yields_instances(queryset: Any) -> bool:
-    return issubclass(queryset._iterable_class, ModelIterable)
+def run_statement(
+    statement: Statement, values: Mapping[str, Any], *, is_prepared: bool = False
+) -> list[Any]:
+    """Run a statement with these values of its parameters, and return its rows.
+
+    `is_prepared` makes PostgreSQL plan it once, for any values: wrong where their frequency decides
+    on the best plan.
+    """
+    connection = default_connection()
+    arguments = tuple(
+        part.output_field.get_db_prep_value(values[part.name], connection, prepared=False)
+        if isinstance(part, Parameter)
+        else part
+        for part in statement.parameters
+    )
+    with _cursor(connection, statement, is_prepared=is_prepared) as cursor:
+        cursor.execute(statement.sql, arguments)
+        found = cursor.fetchall()
+    if not statement.converters:
+        return found if statement.make is tuple else [statement.make(row) for row in found]
+    return [statement.make(row) for row in _convert(found, statement, connection)]
+
+
+def _cursor(connection: Any, statement: Statement, *, is_prepared: bool) -> Any:
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    return connection.kept_statement_cursor(for_json=statement.for_json, is_prepared=is_prepared)
+
+
+def _without_parsing(
+    functions: Sequence[Callable[..., Any]], column: Any
+) -> Sequence[Callable[..., Any]]:
+    """Leave JSON as its text."""
+    if not _is_json(column):
+        return functions
+    own = column.output_field
+    return [function for function in functions if getattr(function, "__self__", None) is not own]
+
+
+def _is_json(column: Any) -> bool:
+    return type(column.output_field) is models.JSONField
 
 
 def _instance_maker(compiler: Any, queryset: Any) -> Callable[[Sequence[Any]], Any]:
