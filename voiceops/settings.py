@@ -196,8 +196,6 @@ else:
     # On an SSD a random read costs little more than a sequential one: totals come from indexes.
     _database["OPTIONS"] = {
         "options": "-c random_page_cost=1.1",
-        # Statements that are kept are prepared (voiceops.db.compiled_query), and only those.
-        "prepare_threshold": 5,
         **_database.get("OPTIONS", {}),
         "connect_timeout": 5,
     }

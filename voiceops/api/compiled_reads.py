@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]  # the values of `names`, out of a row
     steps: Sequence[Step]
     stepped: frozenset[int]  # the columns that steps are given
-    make_row: Callable[[Iterable[Any]], Any]  # with its columns as attributes
+    make_row: Callable[[Sequence[Any]], Any]  # with its columns as attributes
 
 
 class ReadsValues(serializers.Serializer[Any]):
@@ -85,10 +85,10 @@ class ReadsValues(serializers.Serializer[Any]):
         return compile_plan(cls).names
 
     @classmethod
-    def values_of(cls, rows: QuerySet[Any]) -> QuerySet[Any, Any]:
-        """Return the queryset of the columns that `read` needs."""
+    def values_of(cls, rows: QuerySet[Any], *more: str) -> QuerySet[Any, Any]:
+        """Return the queryset of the columns that `read` needs, and more after them."""
         annotated: QuerySet[Any, Any] = rows.annotate(**cls.annotations)
-        return annotated.values_list(*compile_plan(cls).columns)
+        return annotated.values_list(*compile_plan(cls).columns, *more, named=True)
 
     @classmethod
     def related_values(cls, rows: Sequence[Any]) -> dict[str, Any]:
@@ -180,10 +180,14 @@ def compile_plan(kind: type[ReadsValues]) -> Plan:
     return Plan(list(readable), columns, pick, steps, frozenset(stepped), make_row)
 
 
-def make_row_class(columns: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
-    """Return what makes a row of its values, with its columns as attributes."""
+def make_row_class(columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
+    """Return what makes a row of its values, with its columns as attributes.
+
+    Values behind those of the columns are left out.
+    """
     make: Callable[[Iterable[Any]], Any] = getattr(namedtuple("Row", columns), "_make")  # noqa: B009
-    return make
+    width = len(columns)
+    return lambda values: make(values[:width])
 
 
 def is_passed_on(field: Any) -> bool:

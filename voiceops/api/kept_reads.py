@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable
 from rest_framework.serializers import BaseSerializer
 
@@ -33,7 +34,7 @@ from voiceops.db.compiled_query import (
 DEEP_PAGE_ROWS = 1000
 MAX_KEPT = 2000  # statements of a process; the least shapes that clients use are a few dozen
 ROWS_TO_SKIP = 9_007_199_254_740_993  # stands in a statement for the number of rows to skip
-SELECT = "SELECT "
+TOTAL = "total_of_rows"  # the last column of a page
 NO_FILTERS = ("page", "page_size", "sort")
 WALKS = frozenset(("after_id", "before_id"))
 
@@ -69,6 +70,19 @@ class Kept(NamedTuple):
     prefetched: Sequence[Any] = ()
 
 
+class Total(Expression):
+    """The number of all rows, by a statement of its own inside the page's."""
+
+    output_field = models.IntegerField()
+
+    def __init__(self, sql: str, parameters: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.sql, self.parameters = sql, parameters
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return f"({self.sql})", list(self.parameters)
+
+
 _statements: dict[Hashable, Any] = {}
 _writing = Lock()
 
@@ -90,8 +104,9 @@ def read_page(
     sql = statement.sql.replace(str(ROWS_TO_SKIP), str(bounds.start), 1)
     found = run_statement(statement._replace(sql=sql), source.values)
     if found:
-        total = found[0][0]
-        return _bodies_of([row for _, row in found], kind, page, context), total
+        first = found[0]
+        total = first[-1] if isinstance(first, tuple) else getattr(first, TOTAL)
+        return _bodies_of(found, kind, page, context), total
     if not bounds.start:
         return [], 0
     counted = _keep((source.key, "count"), source, _count_statement)
@@ -194,20 +209,15 @@ def _page_statement(
 ) -> Kept:
     listed = source.narrow(queryset) if source.narrow else queryset
     start = 0 if depth == "first" else ROWS_TO_SKIP
+    rows = slice(start, start + bounds.size)
     if depth == "deep":
-        unique = listed.values(source.unique)[start : start + bounds.size]
-        page, prefetched = _kept(_columns(listed.filter(**{f"{source.unique}__in": unique}), kind))
-    else:
-        page, prefetched = _kept(_columns(listed, kind)[start : start + bounds.size])
+        unique = listed.values(source.unique)[rows]
+        listed, rows = listed.filter(**{f"{source.unique}__in": unique}), slice(None)
     count = _count_statement(queryset).statement
-    with_total = page._replace(
-        sql=f"{SELECT}({count.sql}), {page.sql.removeprefix(SELECT)}",
-        parameters=[*count.parameters, *page.parameters],
-        column_count=page.column_count + 1,
-        converters=[(position + 1, *rest) for position, *rest in page.converters],
-        make=lambda row: (row[0], page.make(row[1:])),
-    )
-    return Kept(with_total, prefetched)
+    listed = listed.annotate(**{TOTAL: Total(count.sql, tuple(count.parameters))})
+    if reads_values(kind):
+        listed = kind.values_of(listed, TOTAL)
+    return _kept(listed[rows])
 
 
 def _count_statement(queryset: QuerySet[Any, Any]) -> Kept:

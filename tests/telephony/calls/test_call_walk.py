@@ -116,14 +116,14 @@ def test_walk_refuses_what_it_cannot_be_combined_with(
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_walk_forward_takes_six_queries(
+def test_walk_forward_takes_five_queries(
     ours: Workspace, rows: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(rows):
         make.call(ours)
     client = make.client(ours)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         client.get("/calls", {"after_id": NIL})
 
 

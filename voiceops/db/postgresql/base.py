@@ -69,6 +69,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
         return bool(super().is_usable())
 
+    def get_connection_params(self) -> dict[str, Any]:
+        """Let statements be prepared that ask for it; Django's own never do."""
+        params: dict[str, Any] = super().get_connection_params()
+        params["prepare_threshold"] = self.settings_dict["OPTIONS"].get("prepare_threshold", 5)
+        return params
+
     def kept_statement_cursor(self, *, for_json: bool, is_prepared: bool) -> Any:
         """Return a cursor for a statement that is kept."""
         self.close_if_health_check_failed()
