@@ -255,6 +255,14 @@ class WorkspaceViewSet(ApiViewSet):
             values={"workspace": self.workspace.pk, self.lookup_field: row_id},
         )
 
+    def read_body(self) -> Any:
+        """Return the row of the path as the serializer describes it. Raises NotFound."""
+        kind, context = self.get_serializer_class(), self.get_serializer_context()
+        body = read_row(self._row_source(), kind, context)
+        if body is None:
+            raise not_found(self.model)
+        return body
+
     def read_columns(self, *columns: str) -> Any:
         """Return these columns of the row of the path, as a named tuple. Raises NotFound."""
         row = find_columns(self._row_source(), columns)
@@ -305,11 +313,7 @@ class RetrieveMixin(RetrieveModelMixin):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         assert isinstance(self, WorkspaceViewSet)
-        kind, context = self.get_serializer_class(), self.get_serializer_context()
-        body = read_row(self._row_source(), kind, context)
-        if body is None:
-            raise not_found(self.model)
-        return Response(body)
+        return Response(self.read_body())
 
 
 class PatchMixin(GenericAPIView[Any]):
