@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Workspace
 from tests import make
-from voiceops.api import pagination
+from voiceops.api import kept_reads
 
 
 def crash(request: HttpRequest) -> HttpResponse:
@@ -274,7 +274,7 @@ def test_a_deep_page_has_the_right_rows(ours: Workspace, monkeypatch: pytest.Mon
     client = make.client(ours)
 
     shallow = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
-    monkeypatch.setattr(pagination, "DEEP_PAGE_ROWS", 2)
+    monkeypatch.setattr(kept_reads, "DEEP_PAGE_ROWS", 2)
     deep = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
 
     assert len(deep["items"]) == 2

@@ -34,6 +34,7 @@ from voiceops.db.compiled_query import (
 DEEP_PAGE_ROWS = 1000
 MAX_KEPT = 2000  # statements of a process; the least shapes that clients use are a few dozen
 ROWS_TO_SKIP = 9_007_199_254_740_993  # stands in a statement for the number of rows to skip
+MAX_SKIPPED = 2**62  # what both databases can skip, and more rows than there can be
 TOTAL = "total_of_rows"  # the last column of a page
 NO_FILTERS = ("page", "page_size", "sort")
 WALKS = frozenset(("after_id", "before_id"))
@@ -101,7 +102,7 @@ def read_page(
         lambda queryset: _page_statement(queryset, source, kind, bounds, depth),
     )
     statement = page.statement
-    sql = statement.sql.replace(str(ROWS_TO_SKIP), str(bounds.start), 1)
+    sql = statement.sql.replace(str(ROWS_TO_SKIP), str(min(bounds.start, MAX_SKIPPED)), 1)
     found = run_statement(statement._replace(sql=sql), source.values)
     if found:
         first = found[0]
