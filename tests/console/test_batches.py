@@ -265,9 +265,9 @@ PAGES = {
     "/console/callbacks": 3,
     "/console/do-not-call": 3,
     "/console/agents": 3,
-    "/console/numbers": 7,
+    "/console/numbers": 6,
     "/console/developers": 5,
-    "/console/settings/members": 6,
+    "/console/settings/members": 7,
 }
 
 
