@@ -84,6 +84,11 @@ FILTERS = {
     "sort=created_at": 100_000,
 }
 
+# All rows count for these totals. Before a VACUUM, which no test's transaction can run, the table
+# is read for that; the page is found by an index all the same.
+UNFILTERED = ("", "sort=created_at")
+SCAN_FOR_TOTAL = "Seq Scan on telephony_call telephony_call_1"
+
 
 def plan_of(query: dict[str, str]) -> str:
     with connection.cursor() as cursor:
@@ -108,6 +113,8 @@ def test_every_filter_uses_an_index(ours: Workspace, many: dict[str, str]) -> No
         plans[name] = plan_of(captured.captured_queries[-1])
 
     assert totals == FILTERS
+    for name in UNFILTERED:
+        plans[name] = plans[name].replace(SCAN_FOR_TOTAL, "")
     assert [name for name, plan in plans.items() if "Seq Scan" in plan] == []
     slow = [name for name, seconds in seconds_by_filter.items() if seconds >= MAX_RESPONSE_SECONDS]
     assert slow == []

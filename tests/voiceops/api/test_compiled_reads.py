@@ -119,7 +119,7 @@ def random_value(field: Any, random: Random) -> Any:
         (models.JSONField, LISTS if isinstance(field.get_default(), list) else OBJECTS),
         (models.FloatField, (0.5, 20.0)),
         (models.TextField, ("", "+12025550101 +12025550102")),
-        (models.CharField, ("", "a", 'Gr"ö', "\n\t")),
+        (models.CharField, ("", "a", "\n\t", 'Gr"ö'[: field.max_length])),
     ]
     return random.choice(next(values for kind, values in kinds if isinstance(field, kind)))
 

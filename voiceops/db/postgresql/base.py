@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations
 from django.db.backends.postgresql.psycopg_any import get_adapters_template
 from psycopg.adapt import AdaptersMap
 from psycopg.pq import ConnStatus, TransactionStatus
@@ -55,9 +55,19 @@ class JsonCursor(KeptStatementCursor):
     kept_adapters = _adapters(ids_as_text=True)
 
 
+class DatabaseOperations(operations.DatabaseOperations):
+    """Logs a kept statement with its parameters in place, as Django logs its own."""
+
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
+        if isinstance(cursor, KeptStatementCursor):
+            return self.compose_sql(sql, params)
+        return super().last_executed_query(cursor, sql, params)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Asks the server only about a connection that has rested, or on which something arrived."""
 
+    ops_class = DatabaseOperations
     _last_checked_at = float("-inf")
 
     def is_usable(self) -> bool:
