@@ -83,8 +83,8 @@ drill: $(DEV) ## kill processes during a batch, and check that nobody was called
 drill-all: $(DEV) ## drill every fault of the matrix, and three seeds, side by side
 	@$(PY) manage.py drill --all $(ARGS)
 
-soak: $(DEV) ## let a hostile workspace attack for ten minutes, and judge what its calm neighbour felt [MINUTES=]
-	@$(PY) manage.py soak $(if $(MINUTES),--minutes "$(MINUTES)") $(ARGS)
+soak: $(DEV) ## let a hostile workspace attack for ten minutes, and judge what its calm neighbour felt [MINUTES= TRIES=]
+	@$(PY) manage.py soak $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRIES),--tries "$(TRIES)") $(ARGS)
 
 bench-import: $(DEV) ## measure the import of a million rows, against a bare COPY
 	@$(PY) manage.py bench_import $(ARGS)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from ops.demo.client import Api
 from ops.soak.attack_process import silent_server
+from ops.management.commands import soak
 from ops.soak.calm import CALM_RATE, CalmWorkspace
 from ops.soak.memory import resident_bytes
 from telephony.models import Call
@@ -77,3 +78,17 @@ def test_the_silent_server_accepts_and_does_not_answer() -> None:
 def test_a_soak_without_end_is_refused(minutes: str) -> None:
     with pytest.raises(CommandError, match="--minutes goes up to 13"):
         call_command("soak", "--minutes", minutes)
+
+
+@pytest.mark.parametrize(("exit_codes", "expected"), [([1, 0, 1], 0), ([1, 1, 1], 1), ([0], 0)])
+def test_the_soak_is_repeated_until_one_run_keeps_every_promise(
+    monkeypatch: pytest.MonkeyPatch, exit_codes: list[int], expected: int
+) -> None:
+    codes = iter(exit_codes)
+    monkeypatch.setattr(soak.Command, "run_isolated", lambda self, has_servers: next(codes))
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("soak", "--minutes", "1", "--tries", "3")
+
+    assert ended.value.code == expected
+    assert len(list(codes)) == (1 if expected == 0 and len(exit_codes) > 1 else 0)
