@@ -8,6 +8,7 @@ from typing import Any
 
 from voiceops.core.process_tuning import (
     disable_query_log,
+    keep_memory_small,
     limit_arenas,
     switch_threads_often,
     tune_gc,
@@ -46,3 +47,8 @@ def when_ready(server: Any) -> None:
     tune_gc()
     limit_arenas()
     switch_threads_often()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start what every worker has for itself, since threads do not survive a fork."""
+    keep_memory_small()

@@ -31,6 +31,12 @@ class ErasedNumbers:
     def __contains__(self, number: str) -> bool:
         return bool(self.digests) and _digest(self.key, number) in self.digests
 
+    def leave_out(self, numbers: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the numbers that are not erased."""
+        if not self.digests:
+            return numbers
+        return tuple(number for number in numbers if number not in self)
+
 
 def load_erased_numbers(workspace: Workspace) -> ErasedNumbers:
     """Load the erased numbers of a workspace in one query."""

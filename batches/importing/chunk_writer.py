@@ -83,7 +83,11 @@ class ChunkWriter:
         self._existing: ExistingRecipients | None = None
         if batch.on_existing and alignment.external_id_index is not None:
             self._existing = ExistingRecipients(
-                batch, alignment, required=self._required, stored=self._stored
+                batch,
+                alignment,
+                required=self._required,
+                stored=self._stored,
+                erased=self._erased,
             )
 
     def prepare(self, chunk: Sequence[Verdict]) -> PreparedChunk:
@@ -131,7 +135,7 @@ class ChunkWriter:
             _, phone, cells, _, others = verdict
             extras = NO_EXTRAS
             if others or self._has_extras:
-                extras = extras_of(self._without_erased(verdict), self._alignment)
+                extras = extras_of(verdict, self._alignment, erased)
             cells = arrange(cells)
             # The first reason wins; previews check in the same order.
             reason = None
@@ -142,11 +146,6 @@ class ChunkWriter:
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
             yield encode(row_number, phone, dumps(cells).decode(), not is_new, reason, extras)
-
-    def _without_erased(self, verdict: Accepted) -> Accepted:
-        """Return the row without further numbers that the workspace has erased."""
-        kept = tuple(number for number in verdict.others if number not in self._erased)
-        return verdict._replace(others=kept)
 
     def _new_rejected_row(self, row_number: int, verdict: Rejected) -> NewRejectedRow:
         values = dumps(self._alignment.arrange(verdict.cells)).decode()

@@ -7,10 +7,11 @@ been called, or is being called, stays as it is.
 from collections.abc import Sequence
 from typing import Any
 
+from accounts.services.erased_numbers import ErasedNumbers
 from batches.domain.recipient_transitions import RESTORE_COMPLETE, SKIP_INCOMPLETE
 from batches.importing.column_alignment import ColumnAlignment
 from batches.importing.number_set import PhoneNumberSet
-from batches.importing.recipient_extras import extras_of
+from batches.importing.recipient_extras import external_id_of, extras_of
 from batches.importing.row_validation import Accepted, Verdict
 from batches.importing.skip_reasons import MISSING_VARIABLE
 from batches.models import Batch, Recipient
@@ -35,17 +36,19 @@ class ExistingRecipients:
         *,
         required: Sequence[int | None],
         stored: PhoneNumberSet,
+        erased: ErasedNumbers,
     ) -> None:
         self._batch = batch
         self._alignment = alignment
         self._required = required
         self._stored = stored
+        self._erased = erased
         self._updates = batch.on_existing == Batch.OnExisting.UPDATE
 
     def leave_out(self, placed: Sequence[Placed]) -> list[Placed]:
         """Return the rows that are new, after updating recipients with the others if asked to."""
         id_of = {
-            row_number: extras_of(verdict, self._alignment).external_id
+            row_number: external_id_of(verdict, self._alignment)
             for row_number, verdict in placed
             if isinstance(verdict, Accepted)
         }
@@ -86,13 +89,14 @@ class ExistingRecipients:
         is_waiting = recipient.status in Recipient.Status.waiting()
         if not is_waiting and not (recipient.status == Recipient.Status.SKIPPED and is_incomplete):
             return False
-        extras = extras_of(verdict, self._alignment)
+        extras = extras_of(verdict, self._alignment, self._erased)
         recipient.values = self._alignment.arrange(verdict.cells)
         recipient.other_numbers = extras.other_numbers
         recipient.priority = extras.priority
         recipient.timezone = extras.timezone
         # A number that stands in the batch for somebody else is not rung twice.
         is_other = recipient.phone_number != verdict.phone_number
+        is_other = is_other and verdict.phone_number not in self._erased
         if is_other and self._stored.add([verdict.phone_number])[0]:
             recipient.phone_number = verdict.phone_number
             recipient.number_position = 0

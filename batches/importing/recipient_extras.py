@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from accounts.services.erased_numbers import ErasedNumbers
 from batches.dialing.number_zones import place_of
 from batches.importing.bulk_insert import NO_EXTRAS, Extras
 from batches.importing.column_alignment import ColumnAlignment
@@ -15,20 +16,21 @@ PLUS_ONE = "+1"
 MAX_ROW_PRIORITY = 1_000_000
 
 
-def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
+def extras_of(verdict: Accepted, alignment: ColumnAlignment, erased: ErasedNumbers) -> Extras:
     """Return the extras of a row, whose cells are still in the order of the list."""
-    cells = verdict.cells
     extras = Extras(
-        external_id=_external_id(cells, alignment.external_id_index),
-        other_numbers=" ".join(verdict.others) or None,
-        priority=_priority(cells, alignment.priority_index),
+        external_id=external_id_of(verdict, alignment),
+        other_numbers=" ".join(erased.leave_out(verdict.others)) or None,
+        priority=_priority(verdict.cells, alignment.priority_index),
         timezone=zones_of_row(verdict, alignment),
     )
     return NO_EXTRAS if extras == NO_EXTRAS else extras
 
 
-def _external_id(cells: list[Any], index: int | None) -> str | None:
-    cell = None if index is None else cells[index]
+def external_id_of(verdict: Accepted, alignment: ColumnAlignment) -> str | None:
+    """Return the id that the uploader's system has for a row's person; None where it has none."""
+    index = alignment.external_id_index
+    cell = None if index is None else verdict.cells[index]
     return None if cell is None else str(cell).strip()[:MAX_EXTERNAL_ID_CHARACTERS] or None
 
 
@@ -54,7 +56,9 @@ def zones_of_row(verdict: Accepted, columns: Columns | ColumnAlignment) -> str |
 
 def _priority(cells: list[Any], index: int | None) -> int:
     """Return the row's priority; 0 where the cell is empty or holds no whole number."""
-    text = "" if index is None else str(cells[index]).strip()
+    if index is None:
+        return 0
+    text = str(cells[index]).strip()
     try:
         priority = int(text)
     except ValueError:

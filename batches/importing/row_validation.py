@@ -156,13 +156,19 @@ def _find_others(
     """Return the row's good numbers after the first, each once, in the order of the columns."""
     numbers = [*same_cell]
     for index in table.columns.alternatives:
-        text = phone_text(cells[index])
-        if not text:
+        cell = cells[index]
+        if not cell:  # as most of them are
+            continue
+        text = phone_text(cell)
+        if e164 := parser.parse_plain(text):
+            numbers.append(e164)
             continue
         number = parser.parse(text)
         # A bad number among several costs only itself.
         if isinstance(number, ParsedNumber):
             numbers += [number.e164, *number.others]
+    if not numbers:
+        return ()
     unique = dict.fromkeys(number for number in numbers if number != first)
     return tuple(unique)[:MAX_OTHER_NUMBERS]
 

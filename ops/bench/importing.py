@@ -18,6 +18,10 @@ from batches.services.imports import import_batch
 from voiceops.core.phone_numbers import format_e164
 
 LIST_HEADER = ["Phone Number", "first_name", "appointment", "balance"]
+EXTRA_HEADER = ["Mobile", "timezone"]
+TIME_ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
+SECOND_NUMBER_SHARE = 1 / 3
+TIME_ZONE_SHARE = 1 / 2
 FIRST_NAMES = (
     *("Ana", "Jürgen", "Lucía", "Noor", "Małgorzata"),
     *("Ravi", "Søren", "Thảo", "Oluwaseun", "Keiko"),
@@ -38,21 +42,30 @@ SUBSCRIBERS_PER_AREA_CODE = 8_000_000
 IMPORT_WORKSPACE = "Import benchmark"
 
 
-def write_list(path: Path, rows: int, *, seed: int = 7) -> None:
+def write_list(path: Path, rows: int, *, has_extras: bool = False, seed: int = 7) -> None:
     """Write a list as customers send them: mixed number formats, 2 % invalid numbers, 3 %
-    duplicates.
+    duplicates. With extras a third of its people have a second number, and half a time zone.
     """
     dice = random.Random(seed)  # noqa: S311 - a benchmark, no secret
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(LIST_HEADER)
+        writer.writerow([*LIST_HEADER, *(EXTRA_HEADER if has_extras else ())])
         earlier: list[str] = []
         for number in range(rows):
             phone = _random_phone(dice, number, earlier)
             day = f"2026-12-{dice.randrange(1, 29):02} {dice.randrange(9, 18):02}:00"
             first_name = dice.choice(FIRST_NAMES)
             balance = f"{dice.random() * 1000:.2f}"
-            writer.writerow([phone, first_name, day, balance])
+            extras = _random_extras(dice) if has_extras else ()
+            writer.writerow([phone, first_name, day, balance, *extras])
+
+
+def _random_extras(dice: random.Random) -> tuple[str, str]:
+    """A second number and a time zone, each empty for some people."""
+    chance = dice.random()
+    digits = f"{dice.choice(IMPORT_AREA_CODES)}{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
+    mobile = f"+1{digits}" if chance < SECOND_NUMBER_SHARE else ""
+    return mobile, dice.choice(TIME_ZONES) if chance < TIME_ZONE_SHARE else ""
 
 
 def _random_phone(dice: random.Random, number: int, earlier: list[str]) -> str:

@@ -51,15 +51,18 @@ def own_cpu_seconds() -> float:
 
 
 def peak_megabytes() -> float:
-    """The most resident memory this process has had (Linux, which counts in kilobytes)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most resident memory this program has had (Linux).
+
+    Not `ru_maxrss`, which starts at what the process had before it became this program: its
+    parent's memory.
+    """
+    status = Path("/proc/self/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) / 1024
 
 
 def current_megabytes() -> float:
-    """Resident memory now (Linux).
-
-    A child's peak starts at its parent's memory, which may hide how much the child itself needs.
-    """
+    """Resident memory now (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / BYTES_PER_MEGABYTE
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from ops.demo.client import Api
-from ops.soak.attack_process import silent_server
 from ops.management.commands import soak
+from ops.soak.attack_process import silent_server
 from ops.soak.calm import CALM_RATE, CalmWorkspace
 from ops.soak.memory import resident_bytes
 from telephony.models import Call

@@ -9,11 +9,14 @@ milliseconds, which is longer than a call may be late.
 import ctypes
 import gc
 import sys
+import threading
+import time
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _YOUNG_OBJECTS = 50_000  # that are allocated between two collections
 SWITCH_SECONDS = 0.001
+RETURN_MEMORY_SECONDS = 10.0
 _MAX_ARENAS = 2
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
@@ -29,6 +32,31 @@ def tune_gc() -> None:
 def disable_query_log() -> None:
     """Stop Django from keeping the last 9,000 statements of each connection with DEBUG=1."""
     BaseDatabaseWrapper.queries_logged = property(lambda self: False)  # type: ignore[assignment]
+
+
+def keep_memory_small() -> None:
+    """Start a thread that returns free memory now and then. Call it after a fork.
+
+    Large requests leave garbage in cycles, which the collector with these thresholds finds late,
+    and holes in the C library's memory: a web process grew from 400 to 515 MB in ten minutes of
+    them (`make soak`).
+    """
+    threading.Thread(target=_return_memory_forever, name="memory", daemon=True).start()
+
+
+def return_free_memory() -> None:
+    """Collect garbage, and give what is free back to the system (Linux with glibc)."""
+    gc.collect()
+    if sys.platform == "linux":
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if malloc_trim is not None:
+            malloc_trim(0)
+
+
+def _return_memory_forever() -> None:
+    while True:
+        time.sleep(RETURN_MEMORY_SECONDS)
+        return_free_memory()
 
 
 def limit_arenas() -> None:

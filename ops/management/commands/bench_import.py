@@ -20,11 +20,13 @@ from batches.models import Batch, Recipient, RejectedRow
 from ops.bench import importing
 from ops.bench.rerun import is_rerun, rerun_isolated
 from ops.bench.resource_usage import peak_megabytes
-from voiceops.core.process_tuning import tune_gc
+from voiceops.core.process_tuning import limit_arenas, tune_gc
 
 IMPORT_LIST_NAME = "bench-list.csv"
 MIN_RATIO_TO_BARE_COPY = 0.8
 MAX_IMPORT_RSS_MB = 200
+# The suppression list is kept in memory while a list is imported.
+MAX_MB_PER_SUPPRESSION = 50 / 1_000_000
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--suppressions", type=int, default=0, help="numbers on the suppression list"
         )
+        parser.add_argument(
+            "--extras", action="store_true", help="a list with second numbers and time zones"
+        )
         parser.add_argument("--part", choices=["import"], help="for the benchmark's own use")
 
     def handle(self, **options: Any) -> None:
@@ -63,6 +68,7 @@ class Command(BaseCommand):
             self.run_import_part()
         elif is_rerun():
             self.suppressions: int = options["suppressions"]
+            self.has_extras: bool = options["extras"]
             self.measure(options["rows"], options["rounds"], options["naive_rows"])
         else:
             url = os.environ.get("DATABASE_URL", "")
@@ -71,6 +77,7 @@ class Command(BaseCommand):
     def run_import_part(self) -> None:
         """Import in a process of its own, whose memory is that of the import alone."""
         tune_gc()  # as every worker does
+        limit_arenas()
         batch = Batch.unscoped.get()
         seconds = importing.measure_import(batch)
         print(json.dumps({"seconds": seconds, "rss": peak_megabytes()}))
@@ -85,7 +92,7 @@ class Command(BaseCommand):
                 "The database has workspaces, and the benchmark would empty it: name another one"
             )
         source = importing.uploads_folder().parent / IMPORT_LIST_NAME
-        importing.write_list(source, rows)
+        importing.write_list(source, rows, has_extras=self.has_extras)
         megabytes = source.stat().st_size / 1e6
         self.stdout.write(f"{rows:,} rows, {megabytes:.0f} MB, {connection.vendor}")
 
@@ -149,8 +156,9 @@ class Command(BaseCommand):
         self.stdout.write(f"figure import_naive_rows_per_second {naive_rate:.0f}")
         self.stdout.write(f"figure import_times_naive {rate / naive_rate:.1f}")
         broken = []
-        if rss_mb > MAX_IMPORT_RSS_MB:
-            broken.append(f"the import took {rss_mb:.0f} MB of memory, not {MAX_IMPORT_RSS_MB}")
+        max_rss_mb = MAX_IMPORT_RSS_MB + self.suppressions * MAX_MB_PER_SUPPRESSION
+        if rss_mb > max_rss_mb:
+            broken.append(f"the import took {rss_mb:.0f} MB of memory, not {max_rss_mb:.0f}")
         if connection.vendor == "postgresql":
             broken += self.report_copy(rounds, naive_rate)
         if broken:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
+from accounts.services.erased_numbers import add_erased_number
 from batches.importing.columns import read_columns
 from batches.importing.source import UnreadableUpload
 from batches.models import Batch, Recipient
@@ -171,3 +172,14 @@ def test_a_number_on_the_suppression_list_is_not_called_at_another(ours: Workspa
     batch = lists.imported(ours, "phone,mobile\n+12025550101,+12025550102\n")
 
     assert lists.recipients(batch) == [(2, "+12025550101", "skipped", "suppressed")]
+
+
+def test_an_update_brings_no_erased_number_back(ours: Workspace) -> None:
+    batch = lists.imported(ours, "phone,external_id,mobile\n+12025550101,a,+12025550102\n")
+    add_erased_number(ours, "+12025550111")
+
+    appended(batch, "phone,external_id,mobile\n+12025550111,a,+12025550103\n", "update")
+    appended(batch, "phone,external_id,mobile\n+12025550101,a,+12025550111\n", "update")
+
+    row = Recipient.unscoped.get(batch=batch, external_id="a")
+    assert (row.phone_number, row.other_numbers) == ("+12025550101", None)
