@@ -8,6 +8,7 @@ from telephony.models.calls import (
     Stage,
 )
 from telephony.models.events import CallEvent, Turn
+from telephony.models.hourly_calls import HourlyCalls, HourlyCursor, mark_for_recount
 from telephony.models.numbers import (
     FAILING,
     Codec,
@@ -31,6 +32,8 @@ __all__ = [
     "Codec",
     "DialFormat",
     "Direction",
+    "HourlyCalls",
+    "HourlyCursor",
     "InboxEvent",
     "NumberPace",
     "Outcome",
@@ -41,4 +44,5 @@ __all__ = [
     "Stage",
     "Transport",
     "Turn",
+    "mark_for_recount",
 ]
