@@ -42,9 +42,7 @@ disk_thread = PeriodicThread(
 checkpoint_thread = PeriodicThread(
     "checkpoint", checkpoint_database, interval_seconds=CHECKPOINT_INTERVAL_SECONDS
 )
-count_thread = PeriodicThread(
-    "hourly-counts", count_calls, interval_seconds=COUNT_INTERVAL_SECONDS
-)
+count_thread = PeriodicThread("hourly-counts", count_calls, interval_seconds=COUNT_INTERVAL_SECONDS)
 # Those that need no broker: without one, the worker never becomes ready.
 THREADS_WITHOUT_BROKER = (
     sweep_thread,

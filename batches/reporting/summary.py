@@ -7,11 +7,22 @@ from typing import Any
 from uuid import UUID
 
 from accounts.models import Workspace
+from telephony.domain.prices import describe_amount
 from telephony.models import Outcome
 from telephony.reporting.hourly_calls import CallSpan, Counted, find_calls
+from telephony.reporting.latency import latency_by_version
 from voiceops.core.errors import Invalid
 
-CRITERIA = ("hour", "day", "agent", "batch", "number", "outcome", "sip_status")
+CRITERIA = (
+    "hour",
+    "day",
+    "agent",
+    "agent_version",
+    "batch",
+    "number",
+    "outcome",
+    "sip_status",
+)
 TIME_CRITERIA = ("hour", "day")
 # By criterion: the longest span that may be asked for, and the span without `from`.
 MAX_SPAN = {"hour": timedelta(days=62)}
@@ -44,11 +55,14 @@ class Tally:
     outcomes: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     talk: timedelta = timedelta()
+    cost_micros: int | None = None
 
     def add(self, outcome: str | None, counted: Counted) -> None:
         """Add calls with one outcome; None for calls that have not ended."""
         self.calls += counted.calls
         self.talk += counted.talk
+        if counted.priced_calls:
+            self.cost_micros = (self.cost_micros or 0) + counted.cost_micros
         if outcome is not None:
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + counted.calls
 
@@ -95,7 +109,7 @@ def summarize(*, workspace: Workspace, span: SummarySpan) -> dict[str, Any]:
     """Return `{from, to, group_by, totals, groups}` of the calls of a span.
 
     Times are in UTC. Attempts that were never sent are not calls. Groups by time are in its order,
-    others have the largest first.
+    others have the largest first. Agent versions have their `cost` and `latency`, too.
     """
     group_by = span.group_by
     # Totals are added up here, because averages of groups do not add up.
@@ -106,8 +120,14 @@ def summarize(*, workspace: Workspace, span: SummarySpan) -> dict[str, Any]:
         tallies.setdefault(key, Tally()).add(outcome, counted)
 
     name_of = _load_names(workspace, group_by, tallies)
+    more_of = _find_conversation_figures(span)
     groups = [
-        {"key": _format_key(key, group_by), "name": name_of(key), **tally.figures()}
+        {
+            "key": _format_key(key, group_by),
+            "name": name_of(key),
+            **tally.figures(),
+            **more_of(key, tally),
+        }
         for key, tally in _sort(tallies, group_by)
     ]
     return {
@@ -117,6 +137,20 @@ def summarize(*, workspace: Workspace, span: SummarySpan) -> dict[str, Any]:
         "totals": totals.figures(),
         "groups": groups,
     }
+
+
+def _find_conversation_figures(span: SummarySpan) -> Callable[[Any, Tally], dict[str, Any]]:
+    """Return what finds the cost and latency of an agent version; null where none was reported."""
+    if span.group_by != "agent_version":
+        return lambda key, tally: {}
+    latency = latency_by_version(span.calls)
+
+    def figures_of(version: Any, tally: Tally) -> dict[str, Any]:
+        micros = tally.cost_micros
+        cost = None if micros is None else describe_amount(micros)
+        return {"cost": cost, "latency": latency.get(version)}
+
+    return figures_of
 
 
 def _subtract(instant: datetime, span: timedelta) -> datetime:
@@ -142,12 +176,16 @@ def _sort(tallies: Mapping[Any, Tally], group_by: str) -> list[tuple[Any, Tally]
 def _load_names(
     workspace: Workspace, group_by: str, keys: Iterable[Any]
 ) -> Callable[[Any], str | None]:
-    """Return what finds the name of an agent or batch; None for other keys and deleted rows."""
+    """Return what finds the name of an agent, version or batch; None for all others."""
+    known = [key for key in keys if key]
+    if group_by == "agent_version":
+        versions = workspace.agent_versions.filter(pk__in=known)
+        named = versions.values_list("pk", "agent__name", "number")
+        return {pk: f"{name}, version {number}" for pk, name, number in named}.get
     if group_by not in ("agent", "batch"):
         return lambda key: None
     rows = workspace.agents if group_by == "agent" else workspace.batches
-    names = dict(rows.filter(pk__in=[key for key in keys if key]).values_list("pk", "name"))
-    return names.get
+    return dict(rows.filter(pk__in=known).values_list("pk", "name")).get
 
 
 def _format_key(key: Any, group_by: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from batches.reporting.summary import CRITERIA
+from telephony.serializers.calls import CostField, LatencyField
 from voiceops.api.fields import Choice, DateTime, Integer, JsonObject, Number, Text
 from voiceops.api.serializers import PageQuery, StrictSerializer
 
@@ -33,6 +34,15 @@ class Key(Text):
 class GroupSerializer(FiguresSerializer):
     key = Key(allow_null=True)
     name = Text(allow_null=True)
+    cost = CostField(
+        required=False, allow_null=True, help_text="With `group_by=agent_version` only."
+    )
+    latency = LatencyField(
+        required=False,
+        allow_null=True,
+        help_text="With `group_by=agent_version` only: the middle call's `answer_to_audio` and "
+        "`p50`, and the `p95` that 95 % of the calls do not exceed.",
+    )
 
 
 class SummarySerializer(StrictSerializer):

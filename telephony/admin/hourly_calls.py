@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.staff.base import ReadOnlyAdmin
 from accounts.staff.filters import BY_WORKSPACE, dates
-from telephony.models import HourlyCalls, HourlyCursor
+from telephony.models import HourlyCalls, HourlyCursor, HourlyLatency
 
 
 @admin.register(HourlyCalls)
@@ -21,6 +21,22 @@ class HourlyCallsAdmin(ReadOnlyAdmin):
     list_filter = (BY_WORKSPACE, dates("hour"))
     search_fields = ("own_number__exact",)
     search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+
+
+@admin.register(HourlyLatency)
+class HourlyLatencyAdmin(ReadOnlyAdmin):
+    list_display = (
+        "hour",
+        "agent_version_id",
+        "figure",
+        "milliseconds",
+        "calls",
+        "workspace_name",
+    )
+    list_filter = (BY_WORKSPACE, dates("hour"))
+    search_fields = ("figure__exact",)
+    search_ids = ("pk", "workspace", "agent_version_id")
     list_select_related = ("workspace",)
 
 

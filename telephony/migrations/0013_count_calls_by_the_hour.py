@@ -41,6 +41,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='HourlyLatency',
+            fields=[
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('hour', models.DateTimeField(help_text='its beginning, in UTC')),
+                ('agent_version_id', models.UUIDField(blank=True, null=True)),
+                ('figure', models.CharField(help_text='answer_to_audio, p50, p95', max_length=16)),
+                ('milliseconds', models.PositiveIntegerField(help_text='in steps of 10')),
+                ('calls', models.PositiveIntegerField()),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='hourly_latency', to='accounts.workspace')),
+            ],
+            options={
+                'verbose_name_plural': 'hourly latency',
+                'abstract': False,
+                'default_manager_name': 'unscoped',
+                'indexes': [
+                    models.Index(fields=['workspace', 'hour'], name='hourly_latency_of_workspace'),
+                    models.Index(fields=['hour'], name='hourly_latency_by_hour'),
+                ],
+            },
+            managers=[
+                ('unscoped', django.db.models.manager.Manager()),
+            ],
+        ),
+        migrations.CreateModel(
             name='HourlyCursor',
             fields=[
                 ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),

@@ -8,7 +8,12 @@ from telephony.models.calls import (
     Stage,
 )
 from telephony.models.events import CallEvent, Turn
-from telephony.models.hourly_calls import HourlyCalls, HourlyCursor, mark_for_recount
+from telephony.models.hourly_calls import (
+    HourlyCalls,
+    HourlyCursor,
+    HourlyLatency,
+    mark_for_recount,
+)
 from telephony.models.numbers import (
     FAILING,
     Codec,
@@ -34,6 +39,7 @@ __all__ = [
     "Direction",
     "HourlyCalls",
     "HourlyCursor",
+    "HourlyLatency",
     "InboxEvent",
     "NumberPace",
     "Outcome",

@@ -26,6 +26,7 @@ COUNTED_COLUMNS = frozenset(
         "outcome",
         "sip_status_code",
         "cost_micros",
+        "latency",
         "dialed_at",
         "answered_at",
         "ended_at",
@@ -81,6 +82,33 @@ class HourlyCalls(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"{self.calls} calls from {self.hour:%Y-%m-%d %H:%M}"
+
+
+class HourlyLatency(WorkspaceOwned):
+    """How many calls of an hour and an agent version had the same latency.
+
+    Written and read together with `HourlyCalls`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="hourly_latency", db_index=False
+    )
+    hour = models.DateTimeField(help_text="its beginning, in UTC")
+    agent_version_id = models.UUIDField(null=True, blank=True)
+    figure = models.CharField(max_length=16, help_text="answer_to_audio, p50, p95")
+    milliseconds = models.PositiveIntegerField(help_text="in steps of 10")
+    calls = models.PositiveIntegerField()
+
+    class Meta(WorkspaceOwned.Meta):
+        verbose_name_plural = "hourly latency"
+        indexes = [
+            models.Index(fields=["workspace", "hour"], name="hourly_latency_of_workspace"),
+            models.Index(fields=["hour"], name="hourly_latency_by_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.figure} of {self.calls} calls from {self.hour:%Y-%m-%d %H:%M}"
 
 
 class HourlyCursor(models.Model):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import (
     Case,
@@ -27,8 +27,17 @@ from django.db.models import (
 from django.db.models.functions import TruncDay, TruncHour
 
 from accounts.models import Workspace
-from telephony.models import Call, CallQuerySet, Direction, HourlyCalls, HourlyCursor
+from telephony.models import (
+    Call,
+    CallQuerySet,
+    Direction,
+    HourlyCalls,
+    HourlyCursor,
+    HourlyLatency,
+)
 from voiceops.core.ids import lowest_id
+
+HourlyRow = TypeVar("HourlyRow", HourlyCalls, HourlyLatency)
 
 HOUR = timedelta(hours=1)
 CURSOR_NAME = "calls"
@@ -85,10 +94,15 @@ class Counted:
 
 @dataclass(frozen=True)
 class CallSpan:
-    """The calls made in a span of time, as far as they are counted, and the others."""
+    """The calls made in a span of time: the hours that are counted, if any, and the other calls."""
 
-    hours: QuerySet[HourlyCalls]
+    counted: Q | None
     calls: CallQuerySet
+
+    def hours_of(self, model: type[HourlyRow]) -> QuerySet[HourlyRow]:
+        """Return the counts of this kind, `HourlyCalls` or `HourlyLatency`."""
+        rows: QuerySet[HourlyRow] = model._default_manager.order_by()
+        return rows.none() if self.counted is None else rows.filter(self.counted)
 
     def reads_more_calls_than(self, number: int) -> bool:
         """Whether more calls than this must be read one by one."""
@@ -105,31 +119,28 @@ class CallSpan:
         return counts
 
     def _read(self, criteria: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Counted]]:
-        for rows in (group_calls(self.calls, criteria), group_hours(self.hours, criteria)):
+        hours = self.hours_of(HourlyCalls)
+        for rows in (group_calls(self.calls, criteria), _group_hours(hours, criteria)):
             for *key, calls, talk, cost_micros, priced in rows:
                 counted = Counted(calls, talk or timedelta(), int(cost_micros or 0), priced)
                 yield tuple(key), counted
 
 
-def find_calls(
-    *, since: datetime, until: datetime, workspace: Workspace | None = None
-) -> CallSpan:
+def find_calls(*, since: datetime, until: datetime, workspace: Workspace | None = None) -> CallSpan:
     """Return the calls made from `since` to before `until`: of a workspace, or of all of them."""
-    calls: CallQuerySet = Call.unscoped.listed()
-    hours = HourlyCalls.unscoped.all()
-    if workspace is not None:
-        calls, hours = calls.filter(workspace=workspace), hours.filter(workspace=workspace)
-
+    of_workspace = Q() if workspace is None else Q(workspace=workspace)
+    calls: CallQuerySet = Call.unscoped.listed().filter(of_workspace)
     counted = _counted_hours(since, until)
-    changed = _changed_hours(counted, workspace) if counted else ()
+    changed = _changed_hours(counted, of_workspace) if counted else ()
     if counted is None or len(changed) > MAX_CHANGED_HOURS:
-        return CallSpan(hours=hours.none(), calls=calls.filter(made_in(since, until)))
+        return CallSpan(counted=None, calls=calls.filter(made_in(since, until)))
 
     first, last = counted
     spans = [(since, first), *((hour, hour + HOUR) for hour in changed), (last, until)]
     parts = [made_in(*span) for span in spans if span[0] < span[1]]
+    unchanged = ~Q(hour__in=changed) if changed else Q()
     return CallSpan(
-        hours=hours.filter(hour__gte=first, hour__lt=last).exclude(hour__in=changed),
+        counted=of_workspace & Q(hour__gte=first, hour__lt=last) & unchanged,
         calls=calls.filter(reduce(or_, parts)) if parts else calls.none(),
     )
 
@@ -149,14 +160,6 @@ def group_calls(calls: CallQuerySet, criteria: Sequence[str]) -> QuerySet[Call, 
     """Return a tuple per group: the values of the criteria, then `SUMS_OF_CALLS`."""
     keys = {f"key_{place}": CRITERIA[name][0] for place, name in enumerate(criteria)}
     return calls.order_by().annotate(**keys).values_list(*keys).annotate(**SUMS_OF_CALLS)
-
-
-def group_hours(
-    hours: QuerySet[HourlyCalls], criteria: Sequence[str]
-) -> QuerySet[HourlyCalls, Any]:
-    """Return the same tuples of hours that have been counted."""
-    keys = {f"key_{place}": CRITERIA[name][1] for place, name in enumerate(criteria)}
-    return hours.order_by().annotate(**keys).values_list(*keys).annotate(**SUMS_OF_HOURS)
 
 
 def made_in(since: datetime, until: datetime) -> Q:
@@ -183,14 +186,18 @@ def _counted_hours(since: datetime, until: datetime) -> tuple[datetime, datetime
     return (first, last) if first < last else None
 
 
-def _changed_hours(
-    counted: tuple[datetime, datetime], workspace: Workspace | None
-) -> Sequence[datetime]:
+def _changed_hours(counted: tuple[datetime, datetime], of_workspace: Q) -> Sequence[datetime]:
     """Return the counted hours of which a call has changed since, up to one more than matter."""
     first, last = counted
-    of_workspace = Q() if workspace is None else Q(workspace=workspace)
     changed = Call.unscoped.filter(
         of_workspace, recount_at__isnull=False, created_at__gte=first, created_at__lt=last
     )
     hours = changed.annotate(hour=CRITERIA["hour"][0]).order_by("hour").values_list("hour")
     return [hour for (hour,) in hours.distinct()[: MAX_CHANGED_HOURS + 1]]
+
+
+def _group_hours(
+    hours: QuerySet[HourlyCalls], criteria: Sequence[str]
+) -> QuerySet[HourlyCalls, Any]:
+    keys = {f"key_{place}": CRITERIA[name][1] for place, name in enumerate(criteria)}
+    return hours.annotate(**keys).values_list(*keys).annotate(**SUMS_OF_HOURS)

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.models import Call, CallQuerySet, HourlyCalls, HourlyCursor
+from telephony.models import Call, CallQuerySet, HourlyCalls, HourlyCursor, HourlyLatency
 from telephony.reporting.hourly_calls import (
     CLOCK_SLACK,
     CRITERIA,
@@ -23,6 +23,7 @@ from telephony.reporting.hourly_calls import (
     made_in,
     start_of_hour,
 )
+from telephony.reporting.latency import SHARES, group_latency
 from voiceops.core.clock import database_now
 
 # Longer than a transaction may take, and than clocks differ (voiceops/core/statement_timeouts.py).
@@ -31,6 +32,7 @@ BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # no call is older
 MAX_CALLS_PER_STEP = 5_000  # unless a single hour has more: SQLite's other writers wait meanwhile
 MAX_STEPS_PER_ROUND = 50
 MAX_RECOUNTS_PER_ROUND = 50
+INSERT_ROWS = 500
 # Column of `HourlyCalls` by criterion.
 COLUMNS = {
     "hour": "hour",
@@ -136,10 +138,12 @@ def _count_span(since: datetime, until: datetime, workspace_id: UUID | None = No
     locked = of_span.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
     Call.unscoped.filter(pk__in=list(locked)).update(recount_at=None)
 
-    HourlyCalls.unscoped.filter(of_workspace, hour__gte=since, hour__lt=until).delete()
-    HourlyCalls.unscoped.bulk_create(
-        _counts_of(_calls_in(since, until).filter(of_workspace)), batch_size=500
-    )
+    calls = _calls_in(since, until).filter(of_workspace)
+    of_hours = of_workspace & Q(hour__gte=since, hour__lt=until)
+    HourlyCalls.unscoped.filter(of_hours).delete()
+    HourlyCalls.unscoped.bulk_create(_counts_of(calls), batch_size=INSERT_ROWS)
+    HourlyLatency.unscoped.filter(of_hours).delete()
+    HourlyLatency.unscoped.bulk_create(_latency_of(calls), batch_size=INSERT_ROWS)
 
 
 def _calls_in(since: datetime, until: datetime) -> CallQuerySet:
@@ -156,3 +160,17 @@ def _counts_of(calls: CallQuerySet) -> Iterator[HourlyCalls]:
             cost_micros=cost_micros or 0,
             priced_calls=priced,
         )
+
+
+def _latency_of(calls: CallQuerySet) -> Iterator[HourlyLatency]:
+    for figure in SHARES:
+        rows = group_latency(calls, figure, "hour", "workspace", "agent_version")
+        for hour, workspace_id, version_id, milliseconds, number in rows:
+            yield HourlyLatency(
+                hour=hour,
+                workspace_id=workspace_id,
+                agent_version_id=version_id,
+                figure=figure,
+                milliseconds=milliseconds,
+                calls=number,
+            )

@@ -16,7 +16,15 @@ from accounts.models import (
     StaffTry,
     Workspace,
 )
-from telephony.models import CallEvent, HourlyCalls, HourlyCursor, InboxEvent, Recording, Turn
+from telephony.models import (
+    CallEvent,
+    HourlyCalls,
+    HourlyCursor,
+    HourlyLatency,
+    InboxEvent,
+    Recording,
+    Turn,
+)
 from tests import make
 from webhooks.models import WebhookCursor
 
@@ -53,6 +61,12 @@ def hourly_calls(of: Workspace) -> HourlyCalls:
     counts = {"calls": 3, "talk": timedelta(seconds=41), "cost_micros": 0, "priced_calls": 0}
     return HourlyCalls.unscoped.create(
         workspace=of, hour=timezone.now(), own_number="+12025550100", **counts
+    )
+
+
+def hourly_latency(of: Workspace) -> HourlyLatency:
+    return HourlyLatency.unscoped.create(
+        workspace=of, hour=timezone.now(), figure="p50", milliseconds=810, calls=3
     )
 
 
@@ -106,6 +120,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "recording": recording,
     "inboxevent": inbox_event,
     "hourlycalls": hourly_calls,
+    "hourlylatency": hourly_latency,
     "hourlycursor": lambda of: HourlyCursor.objects.create(
         name=of.pk.hex[-20:], position=timezone.now()
     ),

@@ -5,7 +5,6 @@ does one that needs another number, or more for three rows than for one. What is
 is read in chunks, or asks a provider, and has tests of its own.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,17 +14,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.api.viewsets import ApiViewSet
-from accounts.models import Membership, Workspace
+from accounts.models import Workspace
 from accounts.roles import Role
 from batches.models import Batch
 from telephony.models import Call, Turn
-from telephony.services.hourly_counts import count_hours
 from tests import make
 from tests.architecture.routes import routes
 from tests.architecture.test_routes import MAKERS, fill
 from tests.console.browsers import reader
 from tests.console.test_routes import NO_ONE, ROLES, address
-from webhooks.collector import collect_events
 from worker import sweep
 
 CLOCK = "SELECT clock_timestamp()"  # SQLite's is the process's
@@ -143,9 +140,7 @@ def test_a_page_needs_its_number_of_queries(name: str, rows: int, ours: Workspac
 
 
 @pytest.mark.parametrize("work", SWEEPING, ids=lambda work: work.__name__)
-def test_a_round_needs_its_number_of_queries(
-    work: Callable[[], Any], ours: Workspace
-) -> None:
+def test_a_round_needs_its_number_of_queries(work: Callable[[], Any], ours: Workspace) -> None:
     idle = count_queries(work)
     three_ended_calls(ours)
     busy = count_queries(work)

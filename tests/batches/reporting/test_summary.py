@@ -105,6 +105,34 @@ def test_calls_are_counted_by_agent_and_batch_with_their_names(ours: Workspace) 
     ]
 
 
+def test_agent_versions_have_their_cost_and_latency(ours: Workspace) -> None:
+    agent = make.agent(ours, name="Ada")
+    silent = make.agent(ours, name="Bob")
+    for n in range(1, 5):
+        latency = {"answer_to_audio": n / 10, "p50": 0.5 + n / 100, "p95": n if n > 1 else None}
+        call(ours, ago=timedelta(hours=n), talk=1, agent=agent, latency=latency, cost_micros=n * 10)
+    call(ours, ago=timedelta(hours=1), outcome="busy", agent=silent)
+
+    groups = summary(ours, group_by="agent_version")["groups"]
+
+    assert groups == [
+        {
+            "key": str(agent.versions.get().pk),
+            "name": "Ada, version 1",
+            **figures(4, 4, 4.0, answered=4),
+            "cost": {"amount": 0.0001, "currency": "USD"},
+            "latency": {"answer_to_audio": 0.2, "p50": 0.52, "p95": 4.0},
+        },
+        {
+            "key": str(silent.versions.get().pk),
+            "name": "Bob, version 1",
+            **figures(1, 0, 0.0, busy=1),
+            "cost": None,
+            "latency": None,
+        },
+    ]
+
+
 @pytest.mark.parametrize(
     ("group_by", "keys"),
     [
@@ -197,7 +225,7 @@ def test_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) -> N
                 {
                     "loc": ["query", "group_by"],
                     "msg": "value is not a valid enumeration member; permitted: 'hour', 'day', "
-                    "'agent', 'batch', 'number', 'outcome', 'sip_status'",
+                    "'agent', 'agent_version', 'batch', 'number', 'outcome', 'sip_status'",
                     "type": "type_error.enum",
                 }
             ],

@@ -1,5 +1,6 @@
 """Counts by the hour: exact at any time, whatever happens to the calls of hours that are over."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +16,14 @@ from batches.services.batches import delete_batch
 from telephony.domain.call_states import mark_answered, mark_hung_up
 from telephony.domain.late_evidence import accept_late_answer
 from telephony.models import Call, HourlyCalls, Outcome
-from telephony.reporting.hourly_calls import CRITERIA, HOUR, count_calls, start_of_hour
+from telephony.reporting.hourly_calls import (
+    CRITERIA,
+    HOUR,
+    count_calls,
+    find_calls,
+    start_of_hour,
+)
+from telephony.reporting.latency import latency_by_version
 from telephony.services import hourly_counts
 from telephony.services.erasure import erase_calls
 from telephony.services.hourly_counts import count_hours, recount_everything
@@ -81,11 +89,30 @@ def read_counts(criterion: str, since: datetime, until: datetime, of: Workspace)
     return +figures
 
 
+def read_latency(since: datetime, until: datetime, of: Workspace) -> dict[Any, Any]:
+    """Find the middle and the 95 % of the calls themselves, to 10 ms."""
+    found: dict[Any, dict[str, list[float]]] = {}
+    for call in of.calls.listed().filter(created_at__gte=since, created_at__lt=until):
+        for figure, value in (call.latency or {}).items():
+            if value is not None:
+                of_version = found.setdefault(call.agent_version_id, {})
+                of_version.setdefault(figure, []).append(round(value, 2))
+
+    def percentile(values: list[float], share: float) -> float | None:
+        return sorted(values)[math.ceil(len(values) * share) - 1] if values else None
+
+    shares = {"answer_to_audio": 0.5, "p50": 0.5, "p95": 0.95}
+    return {
+        version: {name: percentile(lists.get(name, []), share) for name, share in shares.items()}
+        for version, lists in found.items()
+    }
+
+
 class History:
     """What happens to the calls of the last hours, in random order."""
 
     def __init__(self, of: Workspace, seed: int) -> None:
-        self.of, self.random = of, random.Random(seed)
+        self.of, self.random = of, random.Random(seed)  # noqa: S311 no secret
         self.agents = [make.agent(of), make.agent(of)]
         self.batches = [make.batch(of), make.batch(of)]
 
@@ -123,8 +150,10 @@ class History:
 
     def price(self) -> None:
         if found := self.some_call(stage="ended"):
-            item = {"kind": "tts", "provider": "local", "model": "none", "seconds": 1}
-            record_usage(found, {"items": [item]})
+            tokens = self.random.randrange(1000)
+            item = {"kind": "llm", "provider": "openai", "model": "gpt-4o", "input_tokens": tokens}
+            latency = {"p50": self.random.random(), "p95": 1.2}
+            record_usage(found, {"items": [item], "latency": latency})
 
     def correct_outcome(self) -> None:
         if found := self.some_call(stage="ended", answered_at=None):
@@ -163,6 +192,8 @@ def test_counts_equal_the_calls_after_any_history(
         for criterion in CRITERIA:
             span = (criterion, since, until, ours)
             assert read_counts(*span) == read_calls(*span)
+        found = find_calls(since=since, until=until, workspace=ours)
+        assert latency_by_version(found) == read_latency(since, until, ours)
 
 
 def test_a_counted_hour_is_read_from_its_counts(ours: Workspace) -> None:
