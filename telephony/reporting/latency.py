@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Count, FloatField, IntegerField, QuerySet, Sum, Value
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Least, Round
+from django.db.models.functions import Cast, Floor, Least
 
 from telephony.models import Call, CallQuerySet, HourlyLatency
 from telephony.reporting.hourly_calls import CRITERIA, CallSpan
@@ -44,7 +44,7 @@ def group_latency(calls: CallQuerySet, figure: str, *criteria: str) -> QuerySet[
     """
     keys = {f"key_{place}": CRITERIA[name][0] for place, name in enumerate(criteria)}
     seconds = Cast(KeyTextTransform(figure, "latency"), FloatField())
-    steps = Round(Least(seconds, Value(LONGEST_SECONDS)) * (1000 / STEP_MILLISECONDS))
+    steps = Floor(Least(seconds, Value(LONGEST_SECONDS)) * (1000 / STEP_MILLISECONDS) + 0.5)
     known = calls.order_by().filter(**{f"latency__{figure}__gte": 0})
     rows = known.annotate(
         **keys, milliseconds=Cast(steps, IntegerField()) * Value(STEP_MILLISECONDS)
