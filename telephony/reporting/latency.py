@@ -45,8 +45,9 @@ def group_latency(calls: CallQuerySet, figure: str, *criteria: str) -> QuerySet[
     keys = {f"key_{place}": CRITERIA[name][0] for place, name in enumerate(criteria)}
     seconds = Cast(KeyTextTransform(figure, "latency"), FloatField())
     steps = Floor(Least(seconds, Value(LONGEST_SECONDS)) * (1000 / STEP_MILLISECONDS) + 0.5)
-    known = calls.order_by().filter(**{f"latency__{figure}__gte": 0})
-    rows = known.annotate(
+    # A figure may be missing, or null.
+    named = calls.order_by().filter(**{f"latency__{figure}__isnull": False})
+    rows = named.exclude(**{f"latency__{figure}": None}).annotate(
         **keys, milliseconds=Cast(steps, IntegerField()) * Value(STEP_MILLISECONDS)
     )
     return rows.values_list(*keys, "milliseconds").annotate(sum_calls=Count("pk"))
