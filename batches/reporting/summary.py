@@ -13,7 +13,7 @@ from telephony.reporting.hourly_calls import CallSpan, Counted, find_calls
 from telephony.reporting.latency import latency_by_version
 from voiceops.core.errors import Invalid
 
-CRITERIA = (
+GROUPINGS = (
     "hour",
     "day",
     "agent",

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 
-from batches.reporting.summary import CRITERIA
+from batches.reporting.summary import GROUPINGS
 from telephony.serializers.calls import CostField, LatencyField
 from voiceops.api.fields import Choice, DateTime, Integer, JsonObject, Number, Text
 from voiceops.api.serializers import PageQuery, StrictSerializer
@@ -13,7 +13,7 @@ from voiceops.api.serializers import PageQuery, StrictSerializer
 class SummaryQuery(PageQuery):
     def get_fields(self) -> dict[str, Any]:
         span = {"from": DateTime(required=False), "to": DateTime(required=False)}
-        return {**span, "group_by": Choice(choices=[*CRITERIA], default="day")}
+        return {**span, "group_by": Choice(choices=[*GROUPINGS], default="day")}
 
 
 class FiguresSerializer(StrictSerializer):
@@ -48,7 +48,7 @@ class GroupSerializer(FiguresSerializer):
 class SummarySerializer(StrictSerializer):
     """The figures of a time span, in total and by group."""
 
-    group_by = Choice(choices=[*CRITERIA])
+    group_by = Choice(choices=[*GROUPINGS])
     totals = FiguresSerializer()
     groups = GroupSerializer(many=True)
 

@@ -40,7 +40,7 @@ from voiceops.core.ids import lowest_id
 HourlyRow = TypeVar("HourlyRow", HourlyCalls, HourlyLatency)
 
 HOUR = timedelta(hours=1)
-CURSOR_NAME = "calls"
+HOURLY_CURSOR_NAME = "calls"
 # Between the clock that made a call's id and the one that made its `created_at`.
 CLOCK_SLACK = timedelta(minutes=1)
 # Of more, reading the calls of the whole span is simpler; it lasts until a worker has counted them.
@@ -176,7 +176,9 @@ def start_of_hour(instant: datetime) -> datetime:
 
 def _counted_hours(since: datetime, until: datetime) -> tuple[datetime, datetime] | None:
     """Return the whole hours of the span that have been counted; None when there are none."""
-    position = HourlyCursor.objects.filter(name=CURSOR_NAME).values_list("position", flat=True)
+    position = HourlyCursor.objects.filter(name=HOURLY_CURSOR_NAME).values_list(
+        "position", flat=True
+    )
     end = position.first()
     if end is None or since > end - HOUR:
         return None

@@ -17,7 +17,7 @@ from telephony.models import Call, CallQuerySet, HourlyCalls, HourlyCursor, Hour
 from telephony.reporting.hourly_calls import (
     CLOCK_SLACK,
     CRITERIA,
-    CURSOR_NAME,
+    HOURLY_CURSOR_NAME,
     HOUR,
     group_calls,
     made_in,
@@ -53,7 +53,7 @@ def count_hours() -> int:
     one of them counts.
     """
     closed = start_of_hour(database_now() - COUNTED_AFTER)
-    HourlyCursor.objects.get_or_create(name=CURSOR_NAME, defaults={"position": BEGINNING})
+    HourlyCursor.objects.get_or_create(name=HOURLY_CURSOR_NAME, defaults={"position": BEGINNING})
     steps = 0
     while steps < MAX_STEPS_PER_ROUND and _count_next(closed):
         steps += 1
@@ -69,7 +69,9 @@ def recount_everything() -> Iterator[datetime]:
     while True:
         with transaction.atomic():
             # Waits for a worker that counts.
-            cursor = HourlyCursor.objects.select_for_update().filter(name=CURSOR_NAME).first()
+            cursor = (
+                HourlyCursor.objects.select_for_update().filter(name=HOURLY_CURSOR_NAME).first()
+            )
             if cursor is None or position >= cursor.position:
                 return
             end = _find_end(position, cursor.position)
@@ -80,7 +82,7 @@ def recount_everything() -> Iterator[datetime]:
 
 def _count_next(closed: datetime) -> bool:
     """Count the next hours. False when none is left, or another process counts."""
-    if not HourlyCursor.objects.filter(name=CURSOR_NAME, position__lt=closed).exists():
+    if not HourlyCursor.objects.filter(name=HOURLY_CURSOR_NAME, position__lt=closed).exists():
         return False
     with transaction.atomic():
         cursor = _lock_cursor()
@@ -95,7 +97,7 @@ def _count_next(closed: datetime) -> bool:
 
 def _lock_cursor() -> HourlyCursor | None:
     rows = HourlyCursor.objects.select_for_update(skip_locked=True)
-    return rows.filter(name=CURSOR_NAME).first()
+    return rows.filter(name=HOURLY_CURSOR_NAME).first()
 
 
 def _find_end(position: datetime, closed: datetime) -> datetime:
@@ -113,7 +115,9 @@ def _find_end(position: datetime, closed: datetime) -> datetime:
 
 
 def _find_changed_hours() -> list[tuple[datetime, UUID]]:
-    position = HourlyCursor.objects.filter(name=CURSOR_NAME).values_list("position", flat=True)
+    position = HourlyCursor.objects.filter(name=HOURLY_CURSOR_NAME).values_list(
+        "position", flat=True
+    )
     changed = Call.unscoped.filter(recount_at__isnull=False, created_at__lt=position[:1])
     hours = changed.annotate(hour=CRITERIA["hour"][0]).order_by("hour", "workspace_id")
     return list(hours.values_list("hour", "workspace_id").distinct()[:MAX_RECOUNTS_PER_ROUND])
