@@ -17,8 +17,8 @@ from telephony.models import Call, CallQuerySet, HourlyCalls, HourlyCursor, Hour
 from telephony.reporting.hourly_calls import (
     CLOCK_SLACK,
     CRITERIA,
-    HOURLY_CURSOR_NAME,
     HOUR,
+    HOURLY_CURSOR_NAME,
     group_calls,
     made_in,
     start_of_hour,
