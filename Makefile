@@ -15,13 +15,13 @@ WORKER := $(WORKER_VENV)/.installed-requirements-worker-local.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy check-openapi drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api bench-intake bench-run docs lock sbom talk worker rehearse test-worker bench-voice
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy check-openapi drill drill-all soak bench-import bench-results bench-dial bench-pace bench-admin bench-api bench-intake bench-run docs lock sbom talk worker rehearse test-worker bench-voice
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # A laptop needs no settings: DEBUG is 1, unless the environment or .env sets it.
-run serve drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api bench-intake bench-run docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+run serve drill drill-all soak bench-import bench-results bench-dial bench-pace bench-admin bench-api bench-intake bench-run docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
 run: $(RUNTIME) ## install, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -97,6 +97,9 @@ bench-dial: $(DEV) ## measure calls per second, against a loop that only sends t
 
 bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small lists wait beside a large one
 	@$(PY) manage.py bench_pace $(ARGS)
+
+bench-admin: $(DEV) ## open every page of the admin and the console over a million calls, and read the plans of its queries [ROWS=]
+	@$(PY) manage.py bench_admin $(if $(ROWS),--rows "$(ROWS)") $(ARGS)
 
 bench-intake: $(DEV) $(PEER) ## measure how many events of LiveKit and agents are taken in, beside a FastAPI program [CALLS= ROUNDS=]
 	@$(PY) manage.py bench_intake $(if $(CALLS),--calls "$(CALLS)") $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)

@@ -1,9 +1,11 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.staff.base import (
     ReadOnlyAdmin,
@@ -14,6 +16,7 @@ from accounts.staff.base import (
 )
 from accounts.staff.filters import BY_WORKSPACE, dates
 from agents import secrets, services
+from agents.languages import language_choices
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers.agents import AgentSerializer
 
@@ -56,6 +59,13 @@ class AgentForm(SerializerForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # A read-only page has no fields.
+        if "language" in self.fields:
+            self.fields["language"] = forms.ChoiceField(
+                choices=language_choices(self.instance.language),
+                initial=self.instance.language,
+                widget=UnfoldAdminSelectWidget,
+            )
         # The form shows masks in place of secrets; `stored` is what they stand for.
         self.stored = {} if self.instance._state.adding else self.instance.config()
         if self.stored:

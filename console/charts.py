@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from console.words import OUTCOME_WORDS, words_for
@@ -63,6 +64,33 @@ def batch_bar(counts: Mapping[str, int], outcomes: Mapping[str, int] | None = No
         "review": counts["review"],
     }
     return stacked((str(label), tone, sums[name]) for name, label, tone in BATCH_PARTS)
+
+
+def funnel_of(counts: Mapping[str, int], outcomes: Mapping[str, int]) -> list[Part]:
+    """Return how many of the list's rows came how far."""
+    rows = counts["total"] + counts["rejected"]
+    steps = (
+        (gettext("Rows of the list"), rows),
+        (gettext("Usable"), counts["total"]),
+        (gettext("May be called"), counts["total"] - counts["skipped"]),
+        (gettext("With a result"), counts["completed"] + counts["failed"]),
+        (gettext("Answered"), outcomes.get("answered", 0)),
+    )
+    return [
+        Part(label, "reached", count, 0.0, round(100 * count / (rows or 1), 3))
+        for label, count in steps
+    ]
+
+
+def batch_pictures(
+    counts: Mapping[str, int], outcomes: Mapping[str, int]
+) -> dict[str, Sequence[Part]]:
+    """Return what pages draw of a batch: its bar, its funnel, and how its calls ended."""
+    return {
+        "bar": batch_bar(counts),
+        "funnel": funnel_of(counts, outcomes),
+        "outcome_bars": outcome_bars(outcomes),
+    }
 
 
 def outcome_bars(outcomes: Mapping[str, int]) -> list[Part]:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import reverse_lazy
 
+from ops.control.theme import UNFOLD as UNFOLD
 from voiceops.api.document_settings import DOCUMENT_SETTINGS
 from voiceops.core.env import (
     Env,
@@ -105,9 +105,9 @@ SILENCED_SYSTEM_CHECKS = ["security.W001"]
 # --- applications ---
 INSTALLED_APPS = [
     # unfold replaces templates of the admin, so it must come first.
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "ops.control.apps.ControlRoomConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -382,15 +382,5 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
         "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
-    },
-}
-UNFOLD = {
-    "SITE_TITLE": "VoiceOps",
-    "SITE_HEADER": "VoiceOps",
-    "LOGIN": {"form": "accounts.staff.login.StaffLoginForm"},
-    "ACCOUNT": {
-        "navigation": [
-            {"title": "Second factor", "link": reverse_lazy("admin:accounts_secondfactor_mine")}
-        ],
     },
 }

@@ -34,11 +34,13 @@ class UserAdmin(StaffAdmin):
         "is_active",
         "is_staff",
         "is_superuser",
+        "groups",
         "default_workspace",
         "email_proven_at",
         "last_login",
         "created_at",
     )
+    filter_horizontal = ("groups",)
     readonly_fields = ("default_workspace", "email_proven_at", "last_login", "created_at")
     inlines = (MembershipInline,)
 
@@ -55,5 +57,5 @@ class UserAdmin(StaffAdmin):
         return bool(super().has_change_permission(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        privileges = () if request.user.is_superuser else ("is_staff", "is_superuser")
+        privileges = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups")
         return (*self.readonly_fields, *privileges)

@@ -1,10 +1,12 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Invitation, Membership, Workspace
 from accounts.roles import Role
@@ -18,6 +20,7 @@ from accounts.staff.base import (
     principal_of,
 )
 from accounts.staff.filters import dates
+from voiceops.core.time_zones import zone_names
 
 
 class MembershipInline(ReadOnlyInline):
@@ -57,8 +60,15 @@ class WorkspaceForm(SerializerForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("timezone", "unknown_zone"):
-            self.fields[name].required = False
+        self.fields["unknown_zone"].required = False
+        names = sorted(zone_names() | {self.instance.timezone})
+        self.fields["timezone"] = forms.ChoiceField(
+            choices=[(name, name.replace("_", " ")) for name in names],
+            initial=self.instance.timezone,
+            required=False,
+            widget=UnfoldAdminSelectWidget,
+            help_text=self.fields["timezone"].help_text,
+        )
 
     def clean_timezone(self) -> str:
         """Keep the time zone when the field is left empty."""

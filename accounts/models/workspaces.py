@@ -77,6 +77,12 @@ class Workspace(NoDefaultManagerModel):
 
     unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()
 
+    class Meta(NoDefaultManagerModel.Meta):
+        permissions = (
+            ("view_every_workspace", "Can see every workspace, not only their own"),
+            ("view_personal_data", "Can open pages with numbers and conversations in full"),
+        )
+
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
 

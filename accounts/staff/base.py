@@ -1,7 +1,7 @@
 """Base classes of the admin's pages.
 
-Staff see the rows of every workspace; that is intended. Their changes go through the services that
-the API uses too, with the member of staff as principal.
+Staff see the rows of every workspace, or of their own (`accounts.staff.visibility`). Their changes
+go through the services that the API uses too, with the member of staff as principal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from accounts.staff.lists import CappedPaginator, StaffChangeList
 from accounts.staff.number_search import possible_numbers
+from accounts.staff.visibility import limit_rows, require_personal_data
 from voiceops.api.errors import flatten_errors
 from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.errors import DomainError
@@ -86,8 +87,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     """Lists rows newest first, uses services for changes and audits them.
 
     `search_ids` are the indexed columns in which a whole id is looked up. `audit_views` is set
-    where a page shows a recipient's number or words; opening it is then audited. `number_columns`
-    are those in which a number is looked up, in any spelling.
+    where a page shows a recipient's number or words; opening it is then audited, and needs the
+    permission for personal data. `number_columns` are those in which a number is looked up, in any
+    spelling.
     """
 
     ordering: Sequence[str] = ("-pk",)
@@ -104,6 +106,16 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     @admin.display(description="Workspace", ordering="workspace__name")
     def workspace_name(self, row: Any) -> str:
         return row.workspace.name if row.workspace else ""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return limit_rows(super().get_queryset(request), request.user)
+
+    def get_field_queryset(
+        self, db: str | None, db_field: Any, request: HttpRequest
+    ) -> QuerySet[Any] | None:
+        """Limit what a form's field accepts, too: a browser may send any id."""
+        rows: QuerySet[Any] | None = super().get_field_queryset(db, db_field, request)
+        return None if rows is None else limit_rows(rows, request.user)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StaffChangeList]:
         return StaffChangeList
@@ -138,6 +150,8 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponseBase:
+        if self.audit_views and object_id:
+            require_personal_data(request)
         try:
             page: HttpResponseBase = super().changeform_view(
                 request, object_id, form_url, extra_context
@@ -180,7 +194,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool
     ) -> None:
         """Save and audit a row of a model that has no service for it."""
-        obj.save(update_fields=form.changed_data if change else None)
+        # Django saves lists of rows, such as a user's groups, by itself.
+        columns = [name for name in form.changed_data if not obj._meta.get_field(name).many_to_many]
+        obj.save(update_fields=columns if change else None)
         verb = "changed" if change else "added"
         audit.record(
             f"{obj._meta.model_name}.{verb}_by_staff",

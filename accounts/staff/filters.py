@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.widgets import INPUT_CLASSES
 
 from accounts.models import Workspace
+from accounts.staff.visibility import limit_rows
 from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.ids import lowest_id, uuid7
 
@@ -114,7 +115,7 @@ def recent_values_filter(column: str, title: str | None = None) -> ListFilter:
         parameter_name = f"{column}__exact"
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-            rows = model_admin.model._default_manager.order_by(*model_admin.ordering)
+            rows = model_admin.get_queryset(request).order_by(*model_admin.ordering)
             found = set(rows.values_list(column, flat=True)[:RECENT_ROWS]) - {None, ""}
             return [(value, value) for value in sorted(map(str, found))]
 
@@ -139,10 +140,11 @@ def row_filter(
         parameter_name = parameter
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-            offered = {str(row.pk): label(row) for row in rows()[:MAX_OFFERED_ROWS]}
+            visible = limit_rows(rows(), request.user)
+            offered = {str(row.pk): label(row) for row in visible[:MAX_OFFERED_ROWS]}
             chosen = request.GET.get(parameter, "")
             if UUID_PATTERN.fullmatch(chosen) and chosen not in offered:
-                offered |= {str(row.pk): label(row) for row in rows().filter(pk=chosen)}
+                offered |= {str(row.pk): label(row) for row in visible.filter(pk=chosen)}
             return list(offered.items())
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

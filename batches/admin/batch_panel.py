@@ -16,17 +16,25 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.auth.principal import Principal
+from accounts.staff.visibility import limit_rows
 from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
 from batches.reporting.progress import STATUSES, counts_of, progress_of
 from batches.reporting.reasons import reasons_of
 from batches.services import batches as services
+from voiceops.core.extension_points import ExtensionPoint
 
 Status = Batch.Status
 MAX_LIVE_BATCHES = 50
 # The query of a changelist that is filtered to one batch: it uses the index of the file's order.
 BATCH_FILTER = "batch__id__exact"
+
+
+# What the console draws of a batch's counts and outcomes, for the components that it shares.
+BATCH_PICTURES: ExtensionPoint[Callable[[Mapping[str, int], Mapping[str, int]], dict[str, Any]]] = (
+    ExtensionPoint("pictures of a batch")
+)
 
 
 class BatchAction(NamedTuple):
@@ -43,24 +51,6 @@ BATCH_ACTIONS = {
     "resume": BatchAction("Resume", (Status.PAUSED,), services.resume_batch),
     "stop": BatchAction("Stop", Status.stoppable(), services.stop_batch),
 }
-
-
-class Segment(NamedTuple):
-    """A part of the progress bar, in percent of all recipients."""
-
-    label: str
-    recipients: int
-    share: float
-    color: str
-
-
-# What did not happen is never green. The hues differ in brightness too.
-SEGMENTS = (
-    ("reached", (Recipient.Status.COMPLETED,), "rgb(22, 163, 74)"),
-    ("not reached", (Recipient.Status.FAILED,), "rgb(234, 179, 8)"),
-    ("in review", (Recipient.Status.REVIEW,), "rgb(185, 28, 28)"),
-    ("not called", (Recipient.Status.SKIPPED, Recipient.Status.CANCELLED), "rgb(107, 114, 128)"),
-)
 
 
 def run_action(name: str, batch: Batch, principal: Principal, **options: bool) -> None:
@@ -108,11 +98,12 @@ def render_small_progress(batch: Batch, counts: Mapping[str, int] | None = None)
 
 def _render_large_progress(batch: Batch, progress: Mapping[str, Any]) -> SafeString:
     """Render the progress of a batch's own page, with outcomes and rate."""
+    number = batch.phone_number
     context = {
-        **_progress_context(batch, progress["counts"]),
-        "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda item: -item[1])),
+        **_progress_context(batch, progress["counts"], progress["outcomes"]),
         "reasons": reasons_of(batch),
         "rate": progress["calls_per_second"],
+        "limit": batch.calls_per_second or (number.calls_per_second if number else None),
         "estimated_end_at": progress["estimated_end_at"],
     }
     return render_to_string("admin/batches/progress_large.html", context)
@@ -156,7 +147,8 @@ def live_progress(request: HttpRequest) -> JsonResponse:
     A single one comes with its large progress and its actions.
     """
     ids = request.GET.get("ids", "").split(",")[:MAX_LIVE_BATCHES]
-    batches = list(Batch.unscoped.filter(pk__in=_parse_ids(ids)).select_related("phone_number"))
+    rows = Batch.unscoped.filter(pk__in=_parse_ids(ids)).select_related("phone_number")
+    batches = list(limit_rows(rows, request.user))
     # The large progress costs more queries, and only a batch's own page shows it.
     if len(batches) == 1:
         [batch] = batches
@@ -190,7 +182,9 @@ def stop_page(request: HttpRequest, batches: list[Batch]) -> HttpResponse:
     return TemplateResponse(request, "admin/batches/stop_page.html", context)
 
 
-def _progress_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
+def _progress_context(
+    batch: Batch, counts: Mapping[str, int], outcomes: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     done = counts[Recipient.Status.COMPLETED] + counts[Recipient.Status.FAILED]
     total = counts["total"]
     return {
@@ -198,27 +192,13 @@ def _progress_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]
         "done": done,
         "not_called": counts[Recipient.Status.SKIPPED] + counts[Recipient.Status.CANCELLED],
         "in_review": counts[Recipient.Status.REVIEW],
-        "segments": _segments(counts),
+        **BATCH_PICTURES.get()(counts, outcomes or {}),
         "total": total,
         "percent": 100 * done // total if total else 0,
         "parts": [
             (status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]
         ],
     }
-
-
-def _segments(counts: Mapping[str, int]) -> list[Segment]:
-    """Return the parts of the bar; the rest of it waits or is being called."""
-    sums = [
-        (label, sum(counts[status] for status in statuses), color)
-        for label, statuses, color in SEGMENTS
-    ]
-    total = counts["total"]
-    return [
-        Segment(label, count, round(100 * count / total, 2), color)
-        for label, count, color in sums
-        if count
-    ]
 
 
 def _live_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.visibility import require_personal_data
 from batches.admin import batch_panel, upload
 from batches.models import Batch
 from batches.reporting import exports
@@ -157,6 +158,7 @@ class BatchAdmin(StaffAdmin):
         )
         if batch is None or name not in exports.EXPORT_FILES or not may_view_recipients:
             raise PermissionDenied
+        require_personal_data(request)
         principal = principal_of(request, batch)
         return file_response(batch, name, principal=principal, for_staff=True)
 

@@ -14,6 +14,7 @@ from voiceops.core.pii import mask_number
 @admin.register(Callback)
 class CallbackAdmin(ReadOnlyAdmin):
     audit_views = True
+    change_form_outer_before_template = "admin/control/contact_link.html"
     list_display = ("at", "number", "status_badge", "moved_reason", "batch", "workspace_name")
     list_filter = ("status", BY_WORKSPACE, dates())
     search_fields = ("phone_number__exact",)

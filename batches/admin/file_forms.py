@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
@@ -48,8 +48,15 @@ def form_page(
     # The services read the file only now, so that what they refuse is shown like a field's error.
     if form.is_valid():
         try:
-            return submit(request, **form.cleaned_data)
+            return _leave(request, submit(request, **form.cleaned_data))
         except DomainError as refusal:
             form.add_error("file", str(refusal))
     context = {**admin.site.each_context(request), "title": title, "form": form, "button": button}
     return TemplateResponse(request, "admin/batches/list_form.html", context)
+
+
+def _leave(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return a redirect in the form in which a script that sent the form follows it."""
+    if "HX-Request" in request.headers and isinstance(response, HttpResponseRedirect):
+        return HttpResponse(headers={"HX-Redirect": response.url})
+    return response

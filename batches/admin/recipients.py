@@ -49,6 +49,7 @@ class BatchRowsAdmin(ReadOnlyAdmin):
 
 @admin.register(Recipient)
 class RecipientAdmin(BatchRowsAdmin):
+    change_form_outer_before_template = "admin/control/contact_link.html"
     list_display = (
         "row_number",
         "number",

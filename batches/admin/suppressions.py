@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.models import Workspace
 from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.visibility import limit_rows
 from batches.admin.file_forms import ListForm, form_page
 from batches.models import Suppression, SuppressionImport
 from batches.serializers.suppressions import SuppressionSerializer
@@ -38,6 +39,7 @@ class SuppressionForm(SerializerForm):
 @admin.register(Suppression)
 class SuppressionAdmin(StaffAdmin):
     audit_views = True
+    change_form_outer_before_template = "admin/control/contact_link.html"
     form = SuppressionForm
     list_before_template = "admin/batches/import_link.html"
     list_display = ("number", "workspace_name", "source", "reason", "expires_at", "created_at")
@@ -116,14 +118,15 @@ class SuppressionImportAdmin(ReadOnlyAdmin):
 class ImportForm(ListForm):
     """A file of numbers, and the workspace that must not call them."""
 
-    workspace = forms.ModelChoiceField(
-        Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget
-    )
+    workspace = forms.ModelChoiceField(Workspace.unscoped.none(), widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
     field_order = ("workspace", "file", "default_country", "reason")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request.POST or None, request.FILES or None)
+        workspaces = self.fields["workspace"]
+        assert isinstance(workspaces, forms.ModelChoiceField)
+        workspaces.queryset = limit_rows(Workspace.unscoped.order_by("name"), request.user)
         self.fields["file"].help_text += " Columns named reason and expires_at are read too."
 
 
@@ -131,7 +134,7 @@ def import_page(request: HttpRequest) -> HttpResponse:
     """The page that does what POST /suppressions/import does. Raises PermissionDenied."""
     if not request.user.has_perm("batches.add_suppression"):
         raise PermissionDenied
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request)
     title = "Import suppressions"
     return form_page(request, form, import_suppressions, title=title, button="Import")
 

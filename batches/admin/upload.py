@@ -12,15 +12,25 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from rest_framework.exceptions import ValidationError as ApiValidationError
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.models import Workspace
 from accounts.staff.base import principal_of
+from accounts.staff.visibility import limit_rows
 from agents.models import Agent
 from batches.admin.file_forms import ListForm, form_page
 from batches.models import Batch
+from batches.models.column_roles import ROLES
+from batches.serializers.fields import ColumnMapping
 from batches.services.create import create_batch
 from telephony.models import PhoneNumber
+from voiceops.api.errors import flatten_errors
+from voiceops.api.fields import UUID_PATTERN
 
 # Without `scheduled`: the form has no field for the time.
 START_CHOICES = [
@@ -72,7 +82,12 @@ class OfferedRowsView(AutocompleteJsonView):
     def get_queryset(self) -> QuerySet[Any]:
         # As a subquery: ordering and joins of the search are replaced by those of the offer.
         found = super().get_queryset().order_by().values("pk")
-        return OFFERED_ROWS[self.source_field.name]().filter(pk__in=found)
+        rows = OFFERED_ROWS[self.source_field.name]().filter(pk__in=found)
+        # What the form's field for the workspace holds; `upload.js` sends it along.
+        workspace = self.request.GET.get("workspace", "")
+        if self.source_field.name == "workspace" or not UUID_PATTERN.fullmatch(workspace):
+            return rows
+        return rows.filter(workspace=workspace)
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
@@ -94,6 +109,25 @@ class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # gene
         return label_of(row)
 
 
+class MappingField(forms.CharField):
+    """What the columns of a list mean, a line for each: `column = meaning`."""
+
+    def clean(self, value: Any) -> dict[str, str | None] | None:
+        """Raises ValidationError for a line without a meaning, and for a mapping that cannot be."""
+        lines = [line for line in super().clean(value).splitlines() if line.strip()]
+        mapping: dict[str, str | None] = {}
+        for line in lines:
+            column, sign, meaning = line.rpartition("=")
+            if not sign or not column.strip():
+                raise forms.ValidationError(f'Write "{line.strip()} = what it is".')
+            mapping[column.strip()] = meaning.strip() or None
+        try:
+            return ColumnMapping().run_validation(mapping) or None
+        except ApiValidationError as error:
+            [problem, *_] = flatten_errors(error.get_full_details(), ())
+            raise forms.ValidationError(problem["msg"]) from error
+
+
 class UploadForm(ListForm):
     """A list, and the batch that is made of it."""
 
@@ -103,15 +137,35 @@ class UploadForm(ListForm):
     phone_number = OfferedRowField(
         "phone_number", "This number is not in use.", help_text="Recipients are called from it."
     )
+    column_mapping = MappingField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Only for columns whose names do not say it. One line for each: the column, =, "
+        f"and phone_number, {', '.join(ROLES)}, the name of a variable, or nothing to leave the "
+        "column out. For example: Handy = phone_number",
+    )
     start = forms.ChoiceField(choices=START_CHOICES, widget=UnfoldAdminSelectWidget)
-    field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
+    field_order = (
+        *("name", "workspace", "agent", "phone_number", "file", "default_country"),
+        *("column_mapping", "start"),
+    )
+
+    class Media:
+        js = ("batches/upload.js",)
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request.POST or None, request.FILES or None)
+        for name, rows in OFFERED_ROWS.items():
+            field = self.fields[name]
+            assert isinstance(field, OfferedRowField)
+            field.queryset = limit_rows(rows(), request.user)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         workspace = values.get("workspace")
         for name, label in (("agent", "agent"), ("phone_number", "number")):
             row = values.get(name)
-            # The search offers rows of all workspaces: it does not know the form's other fields.
+            # The search offers rows of all workspaces until one is chosen.
             if workspace and row and row.workspace_id != workspace.pk:
                 self.add_error(
                     name, f"This {label} belongs to {row.workspace.name}, not to {workspace.name}."
@@ -123,7 +177,7 @@ def upload_page(request: HttpRequest) -> HttpResponse:
     """The page that does what POST /batches does. Raises PermissionDenied."""
     if not request.user.has_perm("batches.add_batch"):
         raise PermissionDenied
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request)
     return form_page(request, form, create_from_upload, title="Upload a list", button="Upload")
 
 

@@ -158,6 +158,8 @@ class Recipient(WorkspaceOwned):
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
             # Staff search a number across workspaces.
             models.Index(fields=["phone_number"], name="recipient_number"),
+            # Those of all workspaces that wait for a decision: staff see how many on every page.
+            models.Index(fields=["id"], name="recipient_in_review", condition=Q(status="review")),
             # Empty for lists without these columns, so their import costs the same.
             models.Index(
                 fields=["batch", "-priority", "due_at", "row_number"],

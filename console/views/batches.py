@@ -66,9 +66,7 @@ class BatchView(Page):
         return {
             "batch": batch,
             "progress": progress,
-            "bar": charts.batch_bar(counts),
-            "outcomes": charts.outcome_bars(progress["outcomes"]),
-            "funnel": funnel_of(counts, progress["outcomes"]),
+            **charts.batch_pictures(counts, progress["outcomes"]),
             "reasons": self.api.get(f"/batches/{pk}/reasons")["items"],
             "primary": PRIMARY_ORDERS.get(batch["status"], ""),
             "can_stop": batch["status"] in STOPPABLE,
@@ -174,19 +172,3 @@ class DecisionView(Page):
             return self.refuse(refusal, "batch-people", pk=pk)
         done = _("Will be called again.") if decision == "release" else _("The case is closed.")
         return self.done(done, "batch-people", pk=pk)
-
-
-def funnel_of(counts: dict[str, int], outcomes: dict[str, int]) -> list[charts.Part]:
-    """Return how many of the list's rows came how far."""
-    rows = counts["total"] + counts["rejected"]
-    steps = (
-        (_("Rows of the list"), rows),
-        (_("Usable"), counts["total"]),
-        (_("May be called"), counts["total"] - counts["skipped"]),
-        (_("With a result"), counts["completed"] + counts["failed"]),
-        (_("Answered"), outcomes.get("answered", 0)),
-    )
-    return [
-        charts.Part(label, "reached", count, 0.0, round(100 * count / (rows or 1), 3))
-        for label, count in steps
-    ]

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts.roles import Role
+from agents.languages import language_choices
 from agents.models import CONFIG_FIELDS
 from console.api import Api, Refused
 from console.forms import Form, as_number, filled
@@ -63,6 +64,7 @@ class AgentView(Page):
             versions=versions,
             published=published,
             changes=changes_of(agent, published),
+            languages=language_choices(agent["language"]),
             form=form if form.values else Form(agent),
         )
 

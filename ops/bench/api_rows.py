@@ -32,11 +32,16 @@ TURNS_PER_CALL = 30
 FILLED_TABLES = (Call, CallEvent, Turn, Batch, Recipient, Suppression)
 SERIES = "generate_series(1, %s) n"
 # Ids that sort by number as those of uuid7 sort by time: milliseconds, version 7, the number.
-ID_OF_ROW = "(lpad(to_hex(%d + n), 12, '0') || '7000' || '%s' || lpad(to_hex(n), 12, '0'))::uuid"
+ID_OF_ROW = (
+    "(lpad(to_hex(%d + n * %d), 12, '0') || '7000' || '%s' || lpad(to_hex(n), 12, '0'))::uuid"
+)
+MILLISECONDS_A_DAY = 86_400_000
 CALL_VALUES_OF_ROW = {
     "room": "'vo-' || n",
     "outcome": ("(array['answered', 'no_answer', 'busy', 'answered', 'voicemail'])[1 + mod(n, 5)]"),
     "to_number": "'+1202' || lpad((5550000 + n)::text, 7, '0')",
+}
+CALL_TIMES_OF_ROW = {
     "dialed_at": "t.dialed_at + n * interval '1 second'",
     "ringing_at": "t.dialed_at + n * interval '1 second'",
     "answered_at": (
@@ -74,8 +79,11 @@ class ApiRows:
         )
 
 
-def prepare_rows(rows: int) -> ApiRows:
-    """Fill an empty database: `rows` calls, and as many recipients in one batch."""
+def prepare_rows(rows: int, *, days: int = 0) -> ApiRows:
+    """Fill an empty database: `rows` calls, and as many recipients in one batch.
+
+    The calls were made in the last `days`; with 0, a millisecond after one another.
+    """
     now = timezone.now()
     workspace = Workspace.unscoped.create(name="Bench", min_gap_minutes=None)
     user = _create_manager(workspace)
@@ -88,7 +96,7 @@ def prepare_rows(rows: int) -> ApiRows:
         _create_batch(version, number, f"Small list {index}") for index in range(SMALL_BATCHES)
     ]
     _fill_small_batches(small)
-    _fill_long_batch(long_batch, number, now, rows)
+    _fill_long_batch(long_batch, number, now, rows, step=max(1, days * MILLISECONDS_A_DAY // rows))
     _create_suppressions(workspace, now, max(1, int(rows * SUPPRESSIONS_PER_ROW)))
     WebhookEndpoint.unscoped.bulk_create(
         WebhookEndpoint(workspace=workspace, url=f"https://hooks.example.com/{index}")
@@ -176,10 +184,12 @@ def _fill_small_batches(batches: list[Batch]) -> None:
     )
 
 
-def _fill_long_batch(batch: Batch, number: PhoneNumber, now: datetime, rows: int) -> None:
-    """Every recipient of the long list has been called once."""
-    milliseconds = int(now.timestamp() * 1000) - rows
-    call_id, recipient_id = (ID_OF_ROW % (milliseconds, variant) for variant in ("8000", "9000"))
+def _fill_long_batch(
+    batch: Batch, number: PhoneNumber, now: datetime, rows: int, *, step: int
+) -> None:
+    """Every recipient of the long list has been called once, one every `step` milliseconds."""
+    begin = int(now.timestamp() * 1000) - rows * step
+    call_id, recipient_id = (ID_OF_ROW % (begin, step, variant) for variant in ("8000", "9000"))
     recipient = Recipient(
         workspace=batch.workspace, batch=batch, row_number=0, phone_number="+12025550000",
         attempts=1, outcome=Outcome.ANSWERED,
@@ -192,7 +202,22 @@ def _fill_long_batch(batch: Batch, number: PhoneNumber, now: datetime, rows: int
         end_reason="callee_hung_up", hung_up_by="callee",
     )  # fmt: skip
     _copy(recipient, {"id": recipient_id, **RECIPIENT_VALUES_OF_ROW}, rows)
-    _copy(call, {"id": call_id, "recipient_id": recipient_id, **CALL_VALUES_OF_ROW}, rows)
+    times = CALL_TIMES_OF_ROW if step == 1 else _times_of_row(begin, step)
+    values = {**CALL_VALUES_OF_ROW, **times}
+    _copy(call, {"id": call_id, "recipient_id": recipient_id, **values}, rows)
+
+
+def _times_of_row(begin: int, step: int) -> dict[str, str]:
+    """Return the times of a call that was made when its id says, in milliseconds."""
+    made_at = f"to_timestamp(({begin} + n * {step}) / 1000.0)"
+    answered = f"case when mod(n, 5) in (0, 3, 4) then {made_at} + interval '7 seconds' end"
+    return {
+        "created_at": made_at,
+        "dialed_at": made_at,
+        "ringing_at": made_at,
+        "answered_at": answered,
+        "ended_at": f"{made_at} + interval '1 minute'",
+    }
 
 
 def _create_suppressions(workspace: Workspace, now: datetime, rows: int) -> None:
@@ -200,7 +225,7 @@ def _create_suppressions(workspace: Workspace, now: datetime, rows: int) -> None
         workspace=workspace, phone_number="+12025550000", reason="asked us to stop",
         source=Suppression.Source.IMPORT,
     )  # fmt: skip
-    id_of_row = ID_OF_ROW % (int(now.timestamp() * 1000) - rows, "8000")
+    id_of_row = ID_OF_ROW % (int(now.timestamp() * 1000) - rows, 1, "8000")
     number = "'+4420' || lpad((70000000 + n)::text, 8, '0')"
     _copy(template, {"id": id_of_row, "phone_number": number}, rows)
 

@@ -21,10 +21,11 @@ def copy_row(
     columns = [str(field.column) for field in template._meta.concrete_fields]
     values = ", ".join(differences.get(column, f't."{column}"') for column in columns)
     quoted_columns = ", ".join(f'"{column}"' for column in columns)
-    table = template._meta.db_table
+    table, pk = template._meta.db_table, template._meta.pk.column
     with connection.cursor() as cursor:
         cursor.execute(
             f'INSERT INTO "{table}" ({quoted_columns}) '  # noqa: S608 - our own names, no input
-            f'SELECT {values} FROM (SELECT * FROM "{table}" WHERE id = %s) t CROSS JOIN {source}',
+            f'SELECT {values} FROM (SELECT * FROM "{table}" WHERE "{pk}" = %s) t '
+            f"CROSS JOIN {source}",
             [template.pk, *params],
         )

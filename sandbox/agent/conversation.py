@@ -1,11 +1,12 @@
 """The conversation of a call, made from the agent's own first message and variables."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TEMPLATE_PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+TEMPLATE_PLACEHOLDER = re.compile(r"\{\{([^{}]{1,120})\}\}")
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,19 @@ class Turn:
 
 
 def fill_placeholders(template: str, variables: Mapping[str, Any]) -> str:
-    """Replace `{{name}}` by the variable's value as plain text, or by nothing if it is unknown."""
-    return TEMPLATE_PLACEHOLDER.sub(lambda match: str(variables.get(match[1], "")), template)
+    """Replace `{{name}}` by the variable's value as plain text.
+
+    An unknown name stays as it was written, as the voice worker speaks it: a typing error in a
+    prompt is then heard in the rehearsal, instead of a pause.
+    """
+    return TEMPLATE_PLACEHOLDER.sub(lambda match: _value_of(match, variables), template)
+
+
+def _value_of(match: re.Match[str], variables: Mapping[str, Any]) -> str:
+    value = variables.get(match[1].strip(), match[0])
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:

@@ -17,6 +17,7 @@ from accounts.models import Workspace
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
 from accounts.staff.filters import dates, recent_values_filter
 from accounts.staff.number_search import possible_numbers
+from accounts.staff.visibility import require_personal_data
 from telephony.admin.call_filters import CALL_FILTERS, ORIGIN_PAGES
 from telephony.domain.prices import MILLION, price_table
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
@@ -92,6 +93,7 @@ class Turns(ReadOnlyInline):
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
     audit_views = True
+    change_form_outer_before_template = "admin/control/contact_link.html"
     list_display = (
         "created_at",
         "direction",
@@ -193,6 +195,7 @@ class CallAdmin(ReadOnlyAdmin):
         call = self.get_object(request, str(pk))
         if call is None or not self.has_view_permission(request, call):
             raise PermissionDenied
+        require_personal_data(request)
         try:
             url, _ = create_recording_link(call=call, principal=principal_of(request, call))
         except DomainError as refusal:

@@ -8,12 +8,6 @@ from telephony.models.calls import (
     Stage,
 )
 from telephony.models.events import CallEvent, Turn
-from telephony.models.hourly_calls import (
-    HourlyCalls,
-    HourlyCursor,
-    HourlyLatency,
-    mark_for_recount,
-)
 from telephony.models.numbers import (
     FAILING,
     Codec,
@@ -37,9 +31,6 @@ __all__ = [
     "Codec",
     "DialFormat",
     "Direction",
-    "HourlyCalls",
-    "HourlyCursor",
-    "HourlyLatency",
     "InboxEvent",
     "NumberPace",
     "Outcome",
@@ -50,5 +41,4 @@ __all__ = [
     "Stage",
     "Transport",
     "Turn",
-    "mark_for_recount",
 ]

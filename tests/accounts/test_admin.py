@@ -144,7 +144,7 @@ def test_users_cannot_be_deleted(staff: Client) -> None:
 
 def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, staff_user: User) -> None:
     helper = make.user(is_staff=True)
-    helper.user_permissions.add(*_permissions("change_user", "view_user"))
+    helper.user_permissions.add(*_permissions("change_user", "view_user", "view_every_workspace"))
     guest = make.user()
     client = Client()
     client.force_login(helper)

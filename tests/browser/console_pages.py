@@ -1,7 +1,9 @@
-"""The console in Chromium: signing in by cookie, schemes and sizes, and which pages there are."""
+"""Console and control room in Chromium: cookies, schemes and sizes, and which pages there are."""
 
 from typing import Any
 
+from django.conf import settings
+from django.test import Client
 from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver.chrome.webdriver import WebDriver
@@ -43,6 +45,29 @@ def pages_of(rows: dict[str, Any]) -> dict[str, str]:
         "audit": page("audit"),
         "account": page("account"),
     }
+
+
+def room_pages_of(rows: dict[str, Any]) -> dict[str, str]:
+    """Name and address of every page of the control room that pictures are taken of."""
+    waiting = rows["batch"].recipients.filter(status="review").order_by("pk").first()
+    return {
+        "overview": reverse("admin:index"),
+        "batch": reverse("admin:batches_batch_change", args=[rows["batch"].pk]),
+        "batches": reverse("admin:batches_batch_changelist"),
+        "review": reverse("admin:review"),
+        "person": reverse("admin:contact", args=["recipient", waiting.pk]),
+        "upload": reverse("admin:batches_batch_upload"),
+    }
+
+
+def enter_room(browser: WebDriver, server: LiveServer, user: User) -> None:
+    """Log the member of staff in to the admin, as its login page would."""
+    client = Client()
+    client.force_login(user)
+    browser.delete_all_cookies()
+    browser.get(f"{server.url}/admin/login/")
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    browser.add_cookie({"name": settings.SESSION_COOKIE_NAME, "value": value, "path": "/"})
 
 
 def enter(browser: WebDriver, server: LiveServer, user: User) -> None:

@@ -1,5 +1,7 @@
 """Pages in a real browser: scripts run under our policy, and pages update themselves."""
 
+from pathlib import Path
+
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -91,7 +93,7 @@ def test_batch_page_updates_itself_and_accepts_actions(
     )
     browser.find_element(By.CSS_SELECTOR, "button[value=pause]").click()
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: text_of(driver).startswith("paused")
+        lambda driver: text_of(driver).startswith("Paused")
     )
 
     batch.refresh_from_db()
@@ -126,14 +128,14 @@ def test_stop_never_comes_to_lie_where_another_order_was(
     before = box_of(browser, "#stop-order button")
     Batch.unscoped.filter(pk=batch.pk).update(status="running", error=None, probe_at=None)
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: text_of(driver).startswith("running")
+        lambda driver: text_of(driver).startswith("Calling")
     )
     after = box_of(browser, "#stop-order button")
     browser.find_element(By.CSS_SELECTOR, "#stop-order button").click()
     asked = browser.find_element(By.ID, "stop-dialog").text
     browser.find_element(By.CSS_SELECTOR, "#stop-dialog button[value=stop]").click()
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: text_of(driver).startswith("stopped")
+        lambda driver: text_of(driver).startswith("Stopped")
     )
 
     assert before == after
@@ -162,18 +164,56 @@ def test_upload_form_searches_for_the_agent(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
     agent = make.agent(Workspace.unscoped.create(name="Ours"), name="Reception")
+    make.agent(Workspace.unscoped.create(name="Theirs"), name="Reception")
 
     log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
-    browser.find_element(By.CSS_SELECTOR, "#id_agent + .select2 .select2-selection").click()
-    browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys("recep")
-    found = "//li[contains(@class, 'select2-results__option') and text()='Ours: Reception']"
+    choose(browser, "workspace", "ours", "Ours")
+    offered = choose(browser, "agent", "recep", "Ours: Reception")
+
+    assert browser.find_element(By.ID, "id_agent").get_attribute("value") == str(agent.pk)
+    assert offered == ["Ours: Reception"]
+    assert logged_errors(browser) == []
+
+
+def choose(browser: WebDriver, field: str, typed: str, label: str) -> list[str]:
+    """Search in a field and click the choice; return all that were offered."""
+    browser.find_element(By.CSS_SELECTOR, f"#id_{field} + .select2 .select2-selection").click()
+    browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys(typed)
+    found = f"//li[contains(@class, 'select2-results__option') and text()='{label}']"
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
         lambda driver: driver.find_elements(By.XPATH, found)
     )
+    options = browser.find_elements(By.CSS_SELECTOR, ".select2-results__option")
+    texts = [option.text for option in options]
     browser.find_element(By.XPATH, found).click()
+    return texts
 
-    assert browser.find_element(By.ID, "id_agent").get_attribute("value") == str(agent.pk)
-    assert logged_errors(browser) == []
+
+def test_a_refused_upload_keeps_the_file(
+    live_server: LiveServer, browser: WebDriver, staff: User, tmp_path: Path
+) -> None:
+    ours = Workspace.unscoped.create(name="Ours")
+    make.agent(ours, name="Reception")
+    make.phone_number(ours, phone_number="+12025550100")
+    (tmp_path / "list.csv").write_text("Erreichbar,Name\nbei der Arbeit,Ada\n")
+
+    log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
+    browser.find_element(By.NAME, "name").send_keys("Reminders")
+    choose(browser, "workspace", "ours", "Ours")
+    choose(browser, "agent", "recep", "Ours: Reception")
+    choose(browser, "phone_number", "+1202", "Ours: +12025550100")
+    browser.find_element(By.NAME, "file").send_keys(str(tmp_path / "list.csv"))
+    browser.find_element(By.NAME, "name").submit()
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: "no phone column" in driver.find_element(By.ID, "refusals").text
+    )
+    browser.find_element(By.NAME, "column_mapping").send_keys("Erreichbar = phone_number")
+    browser.find_element(By.NAME, "name").submit()
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: driver.current_url.endswith("/change/")
+    )
+
+    assert Batch.unscoped.get().column_mapping == {"Erreichbar": "phone_number"}
 
 
 @pytest.mark.parametrize(("page", "selector"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from livekit import api
 
+from sandbox.agent.conversation import opening_of
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk, metadata
 from tests.sandbox.clients import livekit
@@ -299,3 +300,10 @@ async def test_agent_reports_the_analysis_it_is_asked_for() -> None:
     assert found["summary"] == '4 turns; the callee last said "(tone)"'
     assert found["fields"] == {"day": "Tuesday", "agreed": True, "m": "good"}
     assert types(receiver.reports("c1"))[-2:] == ["ended", "analysis"]
+
+
+def test_a_name_without_a_value_is_spoken_as_it_was_written() -> None:
+    agent = {"first_message": "Hello {{ first_nam }}, at {{at}}: {{items}}{{empty}}."}
+    variables = {"first_name": "Ada", "at": "nine", "items": [1], "empty": None}
+
+    assert opening_of(agent, variables) == "Hello {{ first_nam }}, at nine: [1]."

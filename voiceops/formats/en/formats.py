@@ -1,5 +1,5 @@
-"""How the admin formats times: with seconds, because calls are short, and in UTC."""
+"""How the admin formats times: with seconds, because calls are short, and with their zone."""
 
-DATETIME_FORMAT = "Y-m-d H:i:s"
+DATETIME_FORMAT = "Y-m-d H:i:s T"
 DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i:s"

@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models import Q
 
 from voiceops.db.indexes import AddIndexOnline
 
@@ -6,15 +7,13 @@ from voiceops.db.indexes import AddIndexOnline
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("telephony", "0013_count_calls_by_the_hour")]
+    dependencies = [("batches", "0019_find_recipients_by_number")]
 
     operations = [
         AddIndexOnline(
-            model_name="call",
+            model_name="recipient",
             index=models.Index(
-                fields=["created_at"],
-                name="call_to_recount",
-                condition=models.Q(recount_at__isnull=False),
+                fields=["id"], name="recipient_in_review", condition=Q(status="review")
             ),
         )
     ]

@@ -1,0 +1,1 @@
+"""The control room: what staff see in the admin beside its tables."""

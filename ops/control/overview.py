@@ -1,0 +1,118 @@
+"""The first page of the control room: what happens now, and what needs somebody."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from accounts.models import Workspace
+from accounts.staff.visibility import EVERY_WORKSPACE, limit_rows
+from batches.models import Batch
+from batches.reporting.progress import lowest_call_id, progress_of
+from console import charts
+from console.pages import reader_zone
+from ops.checking.health import probe_all
+from ops.control.needs import find_needs
+from telephony.models import Call, Stage
+from voiceops.api.fields import UUID_PATTERN
+
+MAX_RUNNING = 5
+MAX_OFFERED_WORKSPACES = 200
+RATE_SECONDS = 10
+
+
+def overview_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the first page displays to its reader."""
+    workspace = _chosen_workspace(request)
+    context: dict[str, Any] = {
+        "zone": reader_zone(request, workspace.timezone if workspace else "UTC"),
+        "chosen": workspace,
+        "query": request.GET.urlencode(),
+        "now": timezone.now(),
+        "needs": find_needs(request.user),
+    }
+    if request.user.has_perm("batches.view_batch"):
+        context["running"] = _running_batches(request, workspace)
+    if request.user.has_perm("telephony.view_call"):
+        context["live"] = _live_calls(request, workspace)
+    return context
+
+
+def overview_page_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the page has beside the part that refreshes itself."""
+    workspaces = limit_rows(Workspace.unscoped.order_by("name", "pk"), request.user)
+    return {
+        **overview_context(request),
+        "workspaces": list(workspaces[:MAX_OFFERED_WORKSPACES]),
+        "shows_readiness": request.user.has_perm(EVERY_WORKSPACE),
+    }
+
+
+def overview_part(request: HttpRequest) -> HttpResponse:
+    """Return the part of the first page that refreshes itself."""
+    return render(request, "admin/control/figures.html", overview_context(request))
+
+
+def readiness_part(request: HttpRequest) -> HttpResponse:
+    """Return whether database, broker and LiveKit can be reached. Raises PermissionDenied."""
+    if not request.user.has_perm(EVERY_WORKSPACE):
+        raise PermissionDenied
+    checks = [(name, status == "ok") for name, status in probe_all().items()]
+    return render(request, "admin/control/readiness.html", {"checks": checks})
+
+
+def _chosen_workspace(request: HttpRequest) -> Workspace | None:
+    chosen = request.GET.get("workspace", "")
+    if not UUID_PATTERN.fullmatch(chosen):
+        return None
+    found: Workspace | None = limit_rows(Workspace.unscoped.filter(pk=chosen), request.user).first()
+    return found
+
+
+def _within(
+    rows: QuerySet[Any], request: HttpRequest, workspace: Workspace | None
+) -> QuerySet[Any]:
+    visible = limit_rows(rows, request.user)
+    return visible.filter(workspace=workspace) if workspace else visible
+
+
+def _running_batches(request: HttpRequest, workspace: Workspace | None) -> list[dict[str, Any]]:
+    rows = Batch.unscoped.filter(status__in=(Batch.Status.RUNNING, Batch.Status.PAUSED))
+    under_way = _within(rows, request, workspace).select_related("workspace", "phone_number")
+    # Those that run come before those that rest.
+    newest = sorted(
+        under_way.order_by("-started_at")[: 2 * MAX_RUNNING],
+        key=lambda batch: batch.status != Batch.Status.RUNNING,
+    )
+    now = timezone.now()
+    return [_running_batch(batch, now) for batch in newest[:MAX_RUNNING]]
+
+
+def _running_batch(batch: Batch, now: datetime) -> dict[str, Any]:
+    progress = progress_of(batch, now=now)
+    number = batch.phone_number
+    return {
+        "batch": batch,
+        "bar": charts.batch_bar(progress["counts"]),
+        "rate": progress["calls_per_second"],
+        "limit": batch.calls_per_second or (number.calls_per_second if number else None),
+        "estimated_end_at": progress["estimated_end_at"],
+    }
+
+
+def _live_calls(request: HttpRequest, workspace: Workspace | None) -> dict[str, Any]:
+    """Return how many calls are up, how many ring, and how many were dialled lately."""
+    open_calls = _within(Call.unscoped.open(), request, workspace)
+    stages = list(open_calls.order_by().values_list("stage", flat=True))
+    since = timezone.now() - timedelta(seconds=RATE_SECONDS)
+    recent = Call.unscoped.filter(pk__gte=lowest_call_id(since), dialed_at__gt=since)
+    return {
+        "talking": stages.count(Stage.IN_PROGRESS),
+        "ringing": sum(stages.count(stage) for stage in Stage.before_answer()),
+        "in_doubt": stages.count(Stage.UNKNOWN),
+        "rate": _within(recent, request, workspace).count() / RATE_SECONDS,
+    }

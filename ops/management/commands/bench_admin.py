@@ -1,0 +1,76 @@
+"""`manage.py bench_admin`: is every page of the admin and the console quick at a million calls?"""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import Membership
+from accounts.roles import Role
+from ops.bench.admin_rows import prepare_history
+from ops.bench.admin_walk import (
+    MAX_MILLISECONDS,
+    MAX_SCANNED_ROWS,
+    Visit,
+    admin_pages,
+    browser_of,
+    console_pages,
+    table_sizes,
+    visit,
+)
+from ops.bench.api_rows import ApiRows
+from ops.bench.rerun import is_rerun, rerun_isolated
+from ops.new_secrets import new_secrets
+
+# With DEBUG=1 Django keeps every query, which would be measured too.
+SERVED_SETTINGS = {
+    "DEBUG": "0",
+    "ALLOWED_HOSTS": "localhost",
+    "PUBLIC_URL": "https://localhost",
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Opens every page of the admin and the console over a PostgreSQL of its own with a million "
+        f"calls. Prints the server's time and exits 1 when a page takes more than "
+        f"{MAX_MILLISECONDS} ms, or reads a table of more than {MAX_SCANNED_ROWS:,} rows from end "
+        "to end."
+    )
+
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--rows", type=int, default=1_000_000, help="calls, and recipients")
+
+    def handle(self, **options: Any) -> None:
+        if not is_rerun():
+            sys.exit(rerun_isolated({**new_secrets(), **SERVED_SETTINGS}))
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        self.stdout.write(f"Creating {options['rows']:,} calls and recipients")
+        rows = prepare_history(options["rows"])
+        visits = self.walk(rows)
+        slow = [page for page in visits if page.problems]
+        self.stdout.write(f"{len(visits)} pages, {len(slow)} of them with a problem")
+        if slow:
+            lines = [f"{page.name}: {', '.join(page.problems)} ({page.url})" for page in slow]
+            raise CommandError("\n".join(lines))
+
+    def walk(self, rows: ApiRows) -> list[Visit]:
+        """Open every page, print a line for each, the slowest first, and return them."""
+        user = rows.user
+        user.is_staff = user.is_superuser = True
+        user.save(update_fields=["is_staff", "is_superuser"])
+        Membership.unscoped.filter(user=user).update(role=Role.ADMIN)
+        client, sizes = browser_of(user, rows.issue_token()), table_sizes()
+        pages = [*admin_pages(), *console_pages()]
+        visits = [visit(client, page, sizes=sizes) for page in pages]
+        for page in sorted(visits, key=lambda each: -each.milliseconds):
+            self.stdout.write(
+                f"{page.milliseconds:7.0f} ms {page.queries:4} queries {page.kilobytes:6.0f} kB  "
+                f"{page.name}{'  ' if page.problems else ''}{', '.join(page.problems)}"
+            )
+        return visits
