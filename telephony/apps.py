@@ -21,7 +21,10 @@ class TelephonyConfig(AppConfig):
         operations.EXAMPLES.register(TELEPHONY_EXAMPLES)
         operations.TAGS.register(TELEPHONY_TAGS)
         GLOBAL_MODELS.register(
-            {"telephony.InboxEvent": "LiveKit sends it before its call and workspace are known"}
+            {
+                "telephony.InboxEvent": "LiveKit sends it before its call and workspace are known",
+                "telephony.HourlyCursor": "how far the calls of all workspaces are counted",
+            }
         )
         AGENT_DELETION_HOOKS.register(detach_agent)
         PUBLISH_CHECKS.register(require_version_fits)

@@ -3,8 +3,9 @@ set the fields that the test cares about.
 """
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -23,7 +24,7 @@ from batches.models import (
     SuppressionImport,
 )
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
-from voiceops.core.ids import uuid7
+from voiceops.core.ids import lowest_id, uuid7
 from webhooks import signing
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -176,6 +177,14 @@ def call(of: Workspace, **fields: Any) -> Call:
         "room": f"vo-{pk}",
     }
     return Call.unscoped.create(pk=pk, workspace=of, **{**values, **fields})
+
+
+def call_at(of: Workspace, at: datetime, **fields: Any) -> Call:
+    """A call that was made at this time, with an id of that time."""
+    made = call(of, **fields)
+    pk = UUID(int=lowest_id(at).int | made.pk.int % 2**80)
+    Call.unscoped.filter(pk=made.pk).update(id=pk, created_at=at)
+    return Call.unscoped.get(pk=pk)
 
 
 def batch(of: Workspace, **fields: Any) -> Batch:

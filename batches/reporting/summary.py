@@ -1,7 +1,4 @@
-"""Calls, answers, outcomes and talk time of a time span, grouped by one criterion.
-
-One query, and one more for the names of agents or batches.
-"""
+"""Calls, answers, outcomes and talk time of a time span, grouped by one criterion."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,24 +6,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, DurationField, Expression, ExpressionWrapper, F, Sum, When
-from django.db.models.functions import TruncDay, TruncHour
-
 from accounts.models import Workspace
-from telephony.models import Direction, Outcome
+from telephony.domain.prices import describe_amount
+from telephony.models import Outcome
+from telephony.reporting.hourly_calls import CallSpan, Counted, find_calls
+from telephony.reporting.latency import latency_by_version
 from voiceops.core.errors import Invalid
-from voiceops.core.ids import lowest_id
 
-OUR_NUMBER = Case(When(direction=Direction.INBOUND, then=F("to_number")), default=F("from_number"))
-CRITERIA: dict[str, Expression | F] = {
-    "hour": TruncHour("created_at", tzinfo=UTC),
-    "day": TruncDay("created_at", tzinfo=UTC),
-    "agent": F("agent_id"),
-    "batch": F("batch_id"),
-    "number": OUR_NUMBER,
-    "outcome": F("outcome"),
-    "sip_status": F("sip_status_code"),
-}
+GROUPINGS = (
+    "hour",
+    "day",
+    "agent",
+    "agent_version",
+    "batch",
+    "number",
+    "outcome",
+    "sip_status",
+)
 TIME_CRITERIA = ("hour", "day")
 # By criterion: the longest span that may be asked for, and the span without `from`.
 MAX_SPAN = {"hour": timedelta(days=62)}
@@ -35,10 +31,21 @@ DEFAULT_SPAN = {"hour": timedelta(days=1)}
 DEFAULT_SPAN_OTHERWISE = timedelta(days=30)
 # Some 50 ms. Pages that ask for several summaries of fewer calls at once are never refused.
 LARGE_SUMMARY_CALLS = 20_000
-# Between the clock that made a call's id and the one that made its `created_at`.
-CLOCK_SLACK = timedelta(minutes=1)
-GroupRow = tuple[Any, str | None, int, timedelta | None]
-"""A group's key, an outcome, how many calls have both, and how long they talked."""
+
+
+@dataclass(frozen=True)
+class SummarySpan:
+    """What is to be summed up: the calls of a span, by one criterion."""
+
+    since: datetime
+    until: datetime
+    group_by: str
+    calls: CallSpan
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a summary reads so many calls that others would wait for it."""
+        return self.calls.reads_more_calls_than(LARGE_SUMMARY_CALLS)
 
 
 @dataclass
@@ -48,13 +55,16 @@ class Tally:
     outcomes: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     talk: timedelta = timedelta()
+    cost_micros: int | None = None
 
-    def add(self, outcome: str | None, calls: int, talk: timedelta | None) -> None:
+    def add(self, outcome: str | None, counted: Counted) -> None:
         """Add calls with one outcome; None for calls that have not ended."""
-        self.calls += calls
-        self.talk += talk or timedelta()
+        self.calls += counted.calls
+        self.talk += counted.talk
+        if counted.priced_calls:
+            self.cost_micros = (self.cost_micros or 0) + counted.cost_micros
         if outcome is not None:
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + calls
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + counted.calls
 
     def figures(self) -> dict[str, Any]:
         """Return the contract's figures.
@@ -76,63 +86,71 @@ class Tally:
         }
 
 
-def has_many_calls(workspace: Workspace) -> bool:
-    """Return whether a summary may read so many calls that others would wait for it."""
-    return bool(workspace.calls.order_by()[LARGE_SUMMARY_CALLS:].exists())
-
-
-def summarize(
+def find_span(
     *,
     workspace: Workspace,
     group_by: str,
     now: datetime,
     since: datetime | None,
     until: datetime | None,
-) -> dict[str, Any]:
-    """Return `{from, to, group_by, totals, groups}` of calls made from `since` to before `until`.
-
-    Times are in UTC; without `until` it is now. Attempts that were never sent are not calls. Groups
-    by time are in its order, others have the largest first.
+) -> SummarySpan:
+    """Return the calls that were made from `since` to before `until`; without the latter it is now.
 
     Raises Invalid for a span that ends before it begins or is too long.
     """
     until = until or now
     since = since or _subtract(until, DEFAULT_SPAN.get(group_by, DEFAULT_SPAN_OTHERWISE))
     _check_span(since, until, group_by)
+    calls = find_calls(since=since, until=until, workspace=workspace)
+    return SummarySpan(since=since, until=until, group_by=group_by, calls=calls)
 
+
+def summarize(*, workspace: Workspace, span: SummarySpan) -> dict[str, Any]:
+    """Return `{from, to, group_by, totals, groups}` of the calls of a span.
+
+    Times are in UTC. Attempts that were never sent are not calls. Groups by time are in its order,
+    others have the largest first. Agent versions have their `cost` and `latency`, too.
+    """
+    group_by = span.group_by
     # Totals are added up here, because averages of groups do not add up.
     totals = Tally()
     tallies: dict[Any, Tally] = {}
-    for key, outcome, calls, talk in _group_rows(workspace, group_by, since, until):
-        totals.add(outcome, calls, talk)
-        tallies.setdefault(key, Tally()).add(outcome, calls, talk)
+    for (key, outcome), counted in span.calls.count(group_by, "outcome").items():
+        totals.add(outcome, counted)
+        tallies.setdefault(key, Tally()).add(outcome, counted)
 
     name_of = _load_names(workspace, group_by, tallies)
+    more_of = _find_conversation_figures(span)
     groups = [
-        {"key": _format_key(key, group_by), "name": name_of(key), **tally.figures()}
+        {
+            "key": _format_key(key, group_by),
+            "name": name_of(key),
+            **tally.figures(),
+            **more_of(key, tally),
+        }
         for key, tally in _sort(tallies, group_by)
     ]
     return {
-        "from": since,
-        "to": until,
+        "from": span.since,
+        "to": span.until,
         "group_by": group_by,
         "totals": totals.figures(),
         "groups": groups,
     }
 
 
-def _group_rows(
-    workspace: Workspace, group_by: str, since: datetime, until: datetime
-) -> Iterable[GroupRow]:
-    # Ids begin with the time of creation and are what the index holds; `created_at` decides.
-    calls = workspace.calls.filter(
-        pk__gte=lowest_id(since, later=-CLOCK_SLACK), pk__lt=lowest_id(until, later=CLOCK_SLACK)
-    )
-    exact = calls.listed().filter(created_at__gte=since, created_at__lt=until).order_by()
-    grouped = exact.annotate(key=CRITERIA[group_by]).values_list("key", "outcome")
-    talk = ExpressionWrapper(F("ended_at") - F("answered_at"), output_field=DurationField())
-    rows: Iterable[GroupRow] = grouped.annotate(calls=Count("pk"), talk=Sum(talk))
-    return rows
+def _find_conversation_figures(span: SummarySpan) -> Callable[[Any, Tally], dict[str, Any]]:
+    """Return what finds the cost and latency of an agent version; null where none was reported."""
+    if span.group_by != "agent_version":
+        return lambda key, tally: {}
+    latency = latency_by_version(span.calls)
+
+    def figures_of(version: Any, tally: Tally) -> dict[str, Any]:
+        micros = tally.cost_micros
+        cost = None if micros is None else describe_amount(micros)
+        return {"cost": cost, "latency": latency.get(version)}
+
+    return figures_of
 
 
 def _subtract(instant: datetime, span: timedelta) -> datetime:
@@ -158,12 +176,16 @@ def _sort(tallies: Mapping[Any, Tally], group_by: str) -> list[tuple[Any, Tally]
 def _load_names(
     workspace: Workspace, group_by: str, keys: Iterable[Any]
 ) -> Callable[[Any], str | None]:
-    """Return what finds the name of an agent or batch; None for other keys and deleted rows."""
+    """Return what finds the name of an agent, version or batch; None for all others."""
+    known = [key for key in keys if key]
+    if group_by == "agent_version":
+        versions = workspace.agent_versions.filter(pk__in=known)
+        named = versions.values_list("pk", "agent__name", "number")
+        return {pk: f"{name}, version {number}" for pk, name, number in named}.get
     if group_by not in ("agent", "batch"):
         return lambda key: None
     rows = workspace.agents if group_by == "agent" else workspace.batches
-    names = dict(rows.filter(pk__in=[key for key in keys if key]).values_list("pk", "name"))
-    return names.get
+    return dict(rows.filter(pk__in=known).values_list("pk", "name")).get
 
 
 def _format_key(key: Any, group_by: str) -> Any:

@@ -4,7 +4,8 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 
-from batches.reporting.summary import CRITERIA
+from batches.reporting.summary import GROUPINGS
+from telephony.serializers.calls import CostField, LatencyField
 from voiceops.api.fields import Choice, DateTime, Integer, JsonObject, Number, Text
 from voiceops.api.serializers import PageQuery, StrictSerializer
 
@@ -12,7 +13,7 @@ from voiceops.api.serializers import PageQuery, StrictSerializer
 class SummaryQuery(PageQuery):
     def get_fields(self) -> dict[str, Any]:
         span = {"from": DateTime(required=False), "to": DateTime(required=False)}
-        return {**span, "group_by": Choice(choices=[*CRITERIA], default="day")}
+        return {**span, "group_by": Choice(choices=[*GROUPINGS], default="day")}
 
 
 class FiguresSerializer(StrictSerializer):
@@ -33,12 +34,21 @@ class Key(Text):
 class GroupSerializer(FiguresSerializer):
     key = Key(allow_null=True)
     name = Text(allow_null=True)
+    cost = CostField(
+        required=False, allow_null=True, help_text="With `group_by=agent_version` only."
+    )
+    latency = LatencyField(
+        required=False,
+        allow_null=True,
+        help_text="With `group_by=agent_version` only: the middle call's `answer_to_audio` and "
+        "`p50`, and the `p95` that 95 % of the calls do not exceed.",
+    )
 
 
 class SummarySerializer(StrictSerializer):
     """The figures of a time span, in total and by group."""
 
-    group_by = Choice(choices=[*CRITERIA])
+    group_by = Choice(choices=[*GROUPINGS])
     totals = FiguresSerializer()
     groups = GroupSerializer(many=True)
 

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
-from batches.reporting.summary import has_many_calls, summarize
+from batches.reporting.summary import find_span, summarize
 from batches.serializers.analytics import SummaryQuery, SummarySerializer
 from telephony.models import Call
 
@@ -25,13 +25,13 @@ class AnalyticsViewSet(WorkspaceViewSet):
 
         `from` is 30 days ago by default (by hour: a day), `to` is now.
         """
-        if has_many_calls(self.workspace):
-            self.reserve_place(request)
-        summary = summarize(
+        span = find_span(
             workspace=self.workspace,
             group_by=self.query["group_by"],
             now=timezone.now(),
             since=self.query.get("from"),
             until=self.query.get("to"),
         )
-        return Response(summary)
+        if span.is_large:
+            self.reserve_place(request)
+        return Response(summarize(workspace=self.workspace, span=span))

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, UUIDField
 
-from telephony.models import Call, Stage
+from telephony.models import Call, Stage, mark_for_recount
 from voiceops.core.transitions import Transition, transition_rows
 from voiceops.db.compiled_writes import CompiledUpdate
 
@@ -54,7 +54,8 @@ def _compile_move(
     """Return the statement that writes these columns of a call in one of the stages."""
 
     def build(pk: Any, **values: Any) -> tuple[QuerySet[Call], dict[str, Any]]:
-        return Call.unscoped.filter(given or Q(), pk=pk, stage__in=stages), values
+        rows = Call.unscoped.filter(given or Q(), pk=pk, stage__in=stages)
+        return rows, {**values, **mark_for_recount(values)}
 
     fields = {field.name: field for field in Call._meta.concrete_fields if field.name in columns}
     return CompiledUpdate(build, pk=UUIDField(), **fields)

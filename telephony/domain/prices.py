@@ -62,6 +62,11 @@ def cost_of(item: Mapping[str, Any]) -> int | None:
     return round(charged)
 
 
+def describe_amount(micros: int) -> dict[str, Any]:
+    """Return millionths as the API's `{amount, currency}`."""
+    return {"amount": micros / MILLION, "currency": price_table().currency}
+
+
 def _find_price(item: Mapping[str, Any]) -> Mapping[str, float] | None:
     kind, provider, model = (
         str(item.get(name, "")).lower() for name in ("kind", "provider", "model")

@@ -8,6 +8,12 @@ from telephony.models.calls import (
     Stage,
 )
 from telephony.models.events import CallEvent, Turn
+from telephony.models.hourly_calls import (
+    HourlyCalls,
+    HourlyCursor,
+    HourlyLatency,
+    mark_for_recount,
+)
 from telephony.models.numbers import (
     FAILING,
     Codec,
@@ -31,6 +37,9 @@ __all__ = [
     "Codec",
     "DialFormat",
     "Direction",
+    "HourlyCalls",
+    "HourlyCursor",
+    "HourlyLatency",
     "InboxEvent",
     "NumberPace",
     "Outcome",
@@ -41,4 +50,5 @@ __all__ = [
     "Stage",
     "Transport",
     "Turn",
+    "mark_for_recount",
 ]

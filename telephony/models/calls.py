@@ -7,6 +7,7 @@ from django.db.models import Q
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent, AgentVersion
+from telephony.models.hourly_calls import mark_for_recount
 from telephony.models.numbers import PhoneNumber
 from voiceops.core.ids import uuid7
 
@@ -91,6 +92,10 @@ class CallQuerySet(models.QuerySet["Call"]):
     def listed(self) -> Self:
         """Return the calls that the API lists, without attempts that were never sent."""
         return self.filter(LISTED)
+
+    def update(self, **changes: Any) -> int:
+        """Write the changes, and which calls' hours must be counted again for them."""
+        return super().update(**changes, **mark_for_recount(changes))
 
 
 class Call(WorkspaceOwned):
@@ -210,6 +215,11 @@ class Call(WorkspaceOwned):
         max_length=64, null=True, blank=True, help_text="for example X-Twilio-Error"
     )
     has_recording = models.BooleanField(default=False)
+    recount_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when it changed after its hour was over; null once that hour is counted again",
+    )
 
     created_at = models.DateTimeField(auto_now_add=True)
     dialed_at = models.DateTimeField(null=True, blank=True)
@@ -286,6 +296,11 @@ class Call(WorkspaceOwned):
                 fields=["room_delete_at"],
                 name="call_room_to_delete",
                 condition=Q(room_delete_at__isnull=False),
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="call_to_recount",
+                condition=Q(recount_at__isnull=False),
             ),
             # Stays small however many calls there are, because settled rows leave it.
             models.Index(

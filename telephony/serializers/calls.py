@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
-from telephony.domain.prices import MILLION, price_table
+from telephony.domain.prices import describe_amount
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
 from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
@@ -85,7 +85,7 @@ class CostField(serializers.Field[Any, Any, Any, Any]):
     """What the priced models of the call cost together, from millionths."""
 
     def to_representation(self, value: Any) -> dict[str, Any]:
-        return {"amount": value / MILLION, "currency": price_table().currency}
+        return describe_amount(value)
 
 
 @extend_schema_field(LatencySerializer)

@@ -16,7 +16,15 @@ from accounts.models import (
     StaffTry,
     Workspace,
 )
-from telephony.models import CallEvent, InboxEvent, Recording, Turn
+from telephony.models import (
+    CallEvent,
+    HourlyCalls,
+    HourlyCursor,
+    HourlyLatency,
+    InboxEvent,
+    Recording,
+    Turn,
+)
 from tests import make
 from webhooks.models import WebhookCursor
 
@@ -47,6 +55,19 @@ def inbox_event(of: Workspace) -> InboxEvent:
         "received_at": timezone.now(),
     }
     return InboxEvent.objects.create(event_id=f"EV_{of.pk}", **fields)
+
+
+def hourly_calls(of: Workspace) -> HourlyCalls:
+    counts = {"calls": 3, "talk": timedelta(seconds=41), "cost_micros": 0, "priced_calls": 0}
+    return HourlyCalls.unscoped.create(
+        workspace=of, hour=timezone.now(), own_number="+12025550100", **counts
+    )
+
+
+def hourly_latency(of: Workspace) -> HourlyLatency:
+    return HourlyLatency.unscoped.create(
+        workspace=of, hour=timezone.now(), figure="p50", milliseconds=810, calls=3
+    )
 
 
 def password_reset(of: Workspace) -> PasswordReset:
@@ -98,6 +119,11 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "turn": turn,
     "recording": recording,
     "inboxevent": inbox_event,
+    "hourlycalls": hourly_calls,
+    "hourlylatency": hourly_latency,
+    "hourlycursor": lambda of: HourlyCursor.objects.create(
+        name=of.pk.hex[-20:], position=timezone.now()
+    ),
     "batch": make.batch,
     "recipient": lambda of: make.recipient(make.batch(of)),
     "rejectedrow": lambda of: make.rejected_row(make.batch(of)),

@@ -33,17 +33,8 @@ def call(
     """Create a call of that long ago, with an id of that time. `talk` in seconds, 0 unanswered."""
     at = INSTANT - ago
     times = {"answered_at": at, "ended_at": at + timedelta(seconds=talk)} if talk else {}
-    made = make.call(
-        of,
-        outcome=outcome,
-        stage="ended" if outcome else "ringing",
-        dialed_at=at,
-        **times,
-        **fields,
-    )
-    pk = uuid.UUID(int=(int(at.timestamp() * 1000) << 80) | (made.pk.int & ((1 << 80) - 1)))
-    Call.unscoped.filter(pk=made.pk).update(id=pk, created_at=at)
-    return Call.unscoped.get(pk=pk)
+    stage = "ended" if outcome else "ringing"
+    return make.call_at(of, at, outcome=outcome, stage=stage, dialed_at=at, **times, **fields)
 
 
 def summary(of: Workspace, **query: str) -> dict[str, Any]:
@@ -111,6 +102,34 @@ def test_calls_are_counted_by_agent_and_batch_with_their_names(ours: Workspace) 
     assert by_batch["groups"] == [
         {"key": None, "name": None, **figures(2, 1, 2.0, answered=1, busy=1)},
         {"key": str(batch.pk), "name": "Reminders", **figures(1, 1, 8.0, answered=1)},
+    ]
+
+
+def test_agent_versions_have_their_cost_and_latency(ours: Workspace) -> None:
+    agent = make.agent(ours, name="Ada")
+    silent = make.agent(ours, name="Bob")
+    for n in range(1, 5):
+        latency = {"answer_to_audio": n / 10, "p50": 0.5 + n / 100, "p95": n if n > 1 else None}
+        call(ours, ago=timedelta(hours=n), talk=1, agent=agent, latency=latency, cost_micros=n * 10)
+    call(ours, ago=timedelta(hours=1), outcome="busy", agent=silent)
+
+    groups = summary(ours, group_by="agent_version")["groups"]
+
+    assert groups == [
+        {
+            "key": str(agent.versions.get().pk),
+            "name": "Ada, version 1",
+            **figures(4, 4, 4.0, answered=4),
+            "cost": {"amount": 0.0001, "currency": "USD"},
+            "latency": {"answer_to_audio": 0.2, "p50": 0.52, "p95": 4.0},
+        },
+        {
+            "key": str(silent.versions.get().pk),
+            "name": "Bob, version 1",
+            **figures(1, 0, 0.0, busy=1),
+            "cost": None,
+            "latency": None,
+        },
     ]
 
 
@@ -206,7 +225,7 @@ def test_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) -> N
                 {
                     "loc": ["query", "group_by"],
                     "msg": "value is not a valid enumeration member; permitted: 'hour', 'day', "
-                    "'agent', 'batch', 'number', 'outcome', 'sip_status'",
+                    "'agent', 'agent_version', 'batch', 'number', 'outcome', 'sip_status'",
                     "type": "type_error.enum",
                 }
             ],
@@ -232,7 +251,7 @@ def test_query_count_of_summary_is_constant(
 
     with time_machine.travel(NOW, tick=False):
         client.get("/analytics/summary")
-        with django_assert_num_queries(4):  # key, how many calls, calls, names
+        with django_assert_num_queries(5):  # key, counted hours, how many calls, calls, names
             body = client.get("/analytics/summary?group_by=agent").json()
 
     assert len(body["groups"]) == rows
