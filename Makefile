@@ -12,6 +12,10 @@ PEER_FLAGS := -q --no-deps --require-hashes -r benchmarks/peer_fastapi/requireme
 WORKER_VENV := .venv-worker
 WORKER_PY := $(WORKER_VENV)/bin/python
 WORKER := $(WORKER_VENV)/.installed-requirements-worker-local.txt
+# The Python kit is a package of its own: with its own packages it knows nothing of ours.
+KIT_VENV := kits/python/.venv
+KIT_PY := $(KIT_VENV)/bin/python
+KIT := $(KIT_VENV)/.installed-requirements.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
@@ -77,6 +81,15 @@ test-worker: $(WORKER) ## check the types of the voice worker, and run its tests
 	$(WORKER_PY) -m mypy --config-file voice/mypy.ini voice
 	$(WORKER_PY) -m pytest -c voice/pytest.ini --rootdir . $(or $(ARGS),voice/tests)
 
+.PHONY: kit test-kits
+kit: $(RUNTIME) $(KIT) ## generate the Python kit from the API, and build its wheel into kits/python/dist
+	@DEBUG=1 $(PY) manage.py spectacular --format openapi-json --file kits/python/openapi.json
+	@$(KIT_PY) kits/python/generate.py kits/python/openapi.json
+	@cd kits/python && rm -rf dist && .venv/bin/hatchling build -t wheel
+
+test-kits: kit ## check the types of the Python kit, and run its tests [ARGS="-k word"]
+	cd kits/python && .venv/bin/python -m mypy && .venv/bin/python -m pytest $(ARGS)
+
 drill: $(DEV) ## kill processes during a batch, and check that nobody was called twice or lost [SEED= FAULT=]
 	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
 
@@ -120,7 +133,7 @@ shots: $(DEV) ## take the pictures of the documentation, with Chromium [SHOTS_FO
 	@$(PY) -m pytest tests/browser/shots.py
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
-	@for name in requirements requirements-dev requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+	@for name in requirements requirements-dev requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 # The lock lists packages without a tree, so the tool warns that the dependency graph is incomplete.
@@ -135,6 +148,13 @@ $(RUNTIME): requirements.txt
 $(WORKER): requirements-worker-local.txt
 	@$(NEEDS_PYTHON)
 	@$(PYTHON) ops/bootstrap.py $< $(WORKER_VENV)
+	@touch $@
+
+# The script `voiceops` and the package are those of the working tree.
+$(KIT): kits/python/requirements.txt
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) ops/bootstrap.py $< $(KIT_VENV)
+	@$(KIT_PY) -m pip install --quiet --no-deps --no-build-isolation -e kits/python
 	@touch $@
 
 $(PEER): benchmarks/peer_fastapi/requirements.txt | $(DEV)

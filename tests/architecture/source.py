@@ -19,9 +19,9 @@ APPS = (
     "webhooks",
     "worker",
 )
-# Those, the voice worker, and what they are measured against.
-PROGRAMS = (*APPS, "voice", "benchmarks")
-SKIPPED = {"migrations", ".venv", ".venv-worker"}
+# Those, the voice worker, what they are measured against, and what clients install.
+PROGRAMS = (*APPS, "voice", "benchmarks", "kits/python/src")
+SKIPPED = {"migrations", ".venv", ".venv-worker", "_generated", "node_modules"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

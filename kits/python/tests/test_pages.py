@@ -1,0 +1,58 @@
+"""How long lists are walked."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tests.scripted_server import Answer, scripted_server
+from voiceops import VoiceOps
+
+RECIPIENT: dict[str, object] = {
+    "row_number": 1,
+    "phone_number": "+12025550100",
+    "variables": {},
+    "status": "skipped",
+    "reason": "suppressed",
+    "attempts": 0,
+    "outcome": None,
+    "disposition": None,
+    "disposition_by": None,
+    "callback_at": None,
+    "next_attempt_at": None,
+    "last_call_id": None,
+    "external_id": None,
+    "alternative_numbers": [],
+    "priority": 0,
+    "timezone": None,
+}
+REASON = {"code": "suppressed", "text": "…", "next_step": "…", "count": 1}
+
+
+def page(items: Sequence[Mapping[str, object]], **totals: int | None) -> Answer:
+    body = {"items": items, "total": 3, "page": 1, "page_size": 2, "total_pages": 2, **totals}
+    return Answer(body=json.dumps(body).encode())
+
+
+def test_a_list_with_pages_is_read_page_by_page() -> None:
+    pages = page([REASON, REASON]), page([REASON], page=2)
+    with scripted_server(*pages) as server, VoiceOps(server.url) as voiceops:
+        codes = [reason.code for reason in voiceops.batches.reasons("b1")]
+
+        assert codes == ["suppressed"] * 3
+        assert [each.path for each in server.asked] == [
+            "/batches/b1/reasons?page_size=200",
+            "/batches/b1/reasons?page_size=200&page=2",
+        ]
+
+
+def test_a_list_that_can_be_walked_by_id_is_walked_so() -> None:
+    first = [{**RECIPIENT, "id": "a"}, {**RECIPIENT, "id": "b"}]
+    pages = page(first, page=None), page([], page=None)
+    with scripted_server(*pages) as server, VoiceOps(server.url) as voiceops:
+        rows = list(voiceops.batches.recipients("b1", status="skipped"))
+
+        assert [row.id for row in rows] == ["a", "b"]
+        nil = "00000000-0000-0000-0000-000000000000"
+        assert [each.path for each in server.asked] == [
+            f"/batches/b1/recipients?after_id={nil}&page_size=200&status=skipped",
+            "/batches/b1/recipients?page_size=200&status=skipped&after_id=b",
+        ]
