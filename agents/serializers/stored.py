@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from rest_framework.fields import empty
 
-from voiceops.api.errors import FieldErrors, field_error
+from voiceops.api.errors import field_error
+from voiceops.api.field_errors import FieldErrors
 from voiceops.api.serializers import StrictSerializer, Text
 
 # The form of RFC 5646; whether the subtags exist is not checked.

@@ -6,7 +6,8 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.serializers.stored import StoredSerializer, VerbatimText, require_unique_names
-from voiceops.api.errors import FieldErrors, field_error
+from voiceops.api.errors import field_error
+from voiceops.api.field_errors import FieldErrors
 from voiceops.api.serializers import Choice, JsonObject, Number, Phone, Text, Url
 
 TOOL_TYPES = ["webhook", "end_call", "transfer_call", "dtmf", "mcp", "opt_out"]

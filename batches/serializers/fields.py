@@ -19,7 +19,8 @@ from batches.importing.source import MAX_COLUMNS
 from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
 from batches.services.clone import ALL, UNREACHED
 from telephony.models import Outcome
-from voiceops.api.errors import FieldErrors, field_error
+from voiceops.api.errors import field_error
+from voiceops.api.field_errors import FieldErrors
 from voiceops.api.fields import (
     Choice,
     DateTime,

@@ -23,7 +23,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from voiceops.api.errors import MESSAGES, FieldErrors, field_error
+from voiceops.api.errors import MESSAGES, field_error
+from voiceops.api.field_errors import FieldErrors
 from voiceops.core.errors import DomainError, NotFound
 from voiceops.core.instants import parse_instant
 from voiceops.core.phone_numbers import to_e164

@@ -9,7 +9,7 @@ GENERAL_ERRORS = (
         400,
         "Malformed request body",
         "The body is no JSON, or not the JSON that is accepted: it is cut off, nested too deeply, "
-        "or has `NaN` or the character U+0000.",
+        "or has `NaN`.",
         "Send one JSON document in UTF-8 with `Content-Type: application/json`.",
     ),
     DocumentedError(

@@ -6,12 +6,13 @@ parsed a block at a time whenever it is read: memory stays near the length of th
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, overload
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
 from voiceops.core.errors import Invalid
 
@@ -68,8 +69,8 @@ def parse_long_object(body: bytes, *, rows_name: str, parse: Parse, limits: RowL
     """Parse an object of which the member `rows_name` may be long; that becomes `JsonRows`.
 
     `parse` parses strict JSON and checks it; here it gets the other members together, and every
-    block of rows once. Raises ParseError; RequestDataTooBig when the other members or
-    one row are too long, Invalid for too many rows.
+    block of rows once. Raises ParseError, and ValidationError as `parse` does; RequestDataTooBig
+    when the other members or one row are too long, Invalid for too many rows.
     """
     kind, position = _read_punctuation(body, 0)
     if kind != b"{":
@@ -81,7 +82,8 @@ def parse_long_object(body: bytes, *, rows_name: str, parse: Parse, limits: RowL
     while kind != b"}":
         start, position = position, _find_value(body, position)
         if body[position : position + 1] == b"[" and _has_name(body, start, rows_name):
-            rows, position = _read_rows(body, position, parse, limits)
+            parse_rows = partial(_parse_rows, parse, rows_name)
+            rows, position = _read_rows(body, position, parse_rows, limits)
         else:
             position = _find_value_end(body, position)
             others.append(body[start:position])
@@ -131,10 +133,29 @@ def _parse_block(body: bytes, start: int, end: int) -> list[Any]:
     return rows
 
 
-def _read_rows(body: bytes, position: int, parse: Parse, limits: RowLimits) -> tuple[JsonRows, int]:
+def _parse_rows(parse: Parse, rows_name: str, text: bytes, before: int) -> list[Any]:
+    """Parse an array of rows that have so many others before them.
+
+    Raises ParseError, and ValidationError with the rows' places in the body.
+    """
+    try:
+        rows: list[Any] = parse(text)
+    except ValidationError as error:
+        by_position: Any = error.detail  # and a count of those that are not listed
+        placed: Any = {
+            before + at if isinstance(at, int) else at: detail for at, detail in by_position.items()
+        }
+        raise ValidationError({rows_name: placed}) from error
+    return rows
+
+
+def _read_rows(
+    body: bytes, position: int, parse: Callable[[bytes, int], list[Any]], limits: RowLimits
+) -> tuple[JsonRows, int]:
     """Return the array that begins at `position`, and where it ends.
 
-    Raises ParseError, and Invalid for too many rows.
+    `parse` gets an array of some rows, and how many others lie before them. Raises what it raises,
+    ParseError, and Invalid for too many rows.
     """
     _, position = _read_punctuation(body, position)
     blocks: list[tuple[int, int]] = []
@@ -143,7 +164,7 @@ def _read_rows(body: bytes, position: int, parse: Parse, limits: RowLimits) -> t
         return JsonRows(body, blocks, length), _read_punctuation(body, position)[1]
     while True:
         start, end = _find_block(body, position, limits.bytes)
-        length += len(parse(b"[%s]" % body[start:end]))
+        length += len(parse(b"[%s]" % body[start:end], length))
         if length > limits.rows:
             raise Invalid(
                 f"The list has more than {limits.rows:,} rows: split it into several lists."

@@ -4,15 +4,20 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import ParseError
+from django.core.validators import ProhibitNullCharactersValidator
+from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.parsers import JSONParser as RestJSONParser
+
+from voiceops.api.field_errors import FieldErrors
 
 # A body that is too large is read and discarded, up to this many times the limit of uploads: the
 # client then gets a response instead of a broken pipe.
 MAX_DISCARDED_UPLOADS = 4
 READ_CHUNK_BYTES = 65_536
+# In the words in which forms and queries are refused for it.
+HAS_NUL = ErrorDetail(str(ProhibitNullCharactersValidator.message), code="value_error")
 
 
 class JSONParser(RestJSONParser):
@@ -28,7 +33,9 @@ class JSONParser(RestJSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Raises ParseError (400), RequestDataTooBig (413) for more than `max_bytes()`."""
+        """Raises ParseError (400), ValidationError (422), and RequestDataTooBig (413) for more than
+        `max_bytes()`.
+        """
         # There is no request where a plain view has read the body itself.
         request = (parser_context or {}).get("request")
         length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
@@ -40,7 +47,7 @@ class JSONParser(RestJSONParser):
         return self.parse_body(stream.read())
 
     def parse_body(self, body: bytes) -> Any:
-        """Parse a body within the limit. Raises ParseError."""
+        """Parse a body within the limit. Raises ParseError, ValidationError (422)."""
         return parse_json(body)
 
 
@@ -59,27 +66,24 @@ class AlwaysJSON(BaseContentNegotiation):
 
 def parse_json(body: bytes) -> Any:
     """Parse strict JSON, in time and memory linear in its length: an object of seven bytes takes
-    some 200 in memory, which is the worst factor. Raises ParseError.
+    some 200 in memory, which is the worst factor. Raises ParseError, and ValidationError for NULs.
     """
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ParseError from error
+    _require_depth(data)
     # Scanning all texts is slow, so it happens only when the body spells a NUL.
-    _require_acceptable(data, may_have_nul=b"\\u0000" in body)
+    if b"\\u0000" in body and (errors := _find_nuls(data)):
+        raise ValidationError(errors)
     return data
 
 
-def _require_acceptable(data: Any, *, may_have_nul: bool) -> None:
-    """Check depth and, if the body contains an escaped NUL, every text. Works without recursion.
-
-    Raises ParseError for a NUL, and for more than MAX_JSON_DEPTH levels.
-    """
+def _require_depth(data: Any) -> None:
+    """Works without recursion. Raises ParseError for more than MAX_JSON_DEPTH levels."""
     level = [data]
     for _ in range(settings.MAX_JSON_DEPTH):
         children = [child for container in level for child in _children(container)]
-        if may_have_nul and any(_has_nul(value) for value in (*level, *children)):
-            raise ParseError
         level = [child for child in children if type(child) in (dict, list)]
         if not level:
             return
@@ -92,7 +96,19 @@ def _children(value: Any) -> Iterable[Any]:
     return value if type(value) is list else ()
 
 
-def _has_nul(value: Any) -> bool:
-    if type(value) is dict:
-        return any("\x00" in name for name in value)
-    return type(value) is str and "\x00" in value
+def _find_nuls(value: Any) -> Any:
+    """Return the errors of all texts with a NUL, nested as `ValidationError` has them.
+
+    An object is to blame for its names. Nothing where there are none.
+    """
+    if type(value) is str:
+        return [HAS_NUL] if "\x00" in value else []
+    if type(value) not in (dict, list):
+        return []
+    errors = FieldErrors()
+    for name, inner in value.items() if type(value) is dict else enumerate(value):
+        if type(name) is str and "\x00" in name:
+            errors.add("non_field_errors", [HAS_NUL])
+        elif found := _find_nuls(inner):
+            errors.add(name, found)
+    return errors.as_detail()

@@ -20,7 +20,8 @@ from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.utils import html
 
-from voiceops.api.errors import FieldErrors, field_error, query_error
+from voiceops.api.errors import field_error, query_error
+from voiceops.api.field_errors import FieldErrors
 from voiceops.api.fields import (
     INTEGER_LIMIT,
     Boolean,
