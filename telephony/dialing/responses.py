@@ -23,6 +23,7 @@ from telephony.domain.dial_verdicts import (
     classify,
     provider_code,
 )
+from telephony.domain.timeline import align_dialing_event
 from telephony.models import Call, InboxEvent, Stage
 
 logger = logging.getLogger(__name__)
@@ -51,8 +52,17 @@ def record_responses(responses: Sequence[DialResponse]) -> list[Call]:
 
 def record_response(call: Call, response: DialResponse) -> None:
     """Move the call as its dial ended: answered, failed, or in doubt."""
-    # The agent may have reported the callee's arrival already, which was a moment after the send.
-    call.dialed_at = response.sent_at
+    reported_at = call.dialed_at
+    # The agent may have reported the callee's arrival already, which was a moment after the send,
+    # and by a clock of its own.
+    known = (response.sent_at, call.ringing_at, call.answered_at)
+    call.dialed_at = min(moment for moment in known if moment is not None)
+    _move(call, response)
+    if reported_at is not None and reported_at != call.dialed_at:
+        align_dialing_event(call)
+
+
+def _move(call: Call, response: DialResponse) -> None:
     result = response.result
     if isinstance(result, Answered):
         call_states.mark_answered(

@@ -79,7 +79,7 @@ def mark_callee_joined(call: Call, *, at: datetime, source: str) -> None:
     dialed_at = call.dialed_at or at
     with transaction.atomic(savepoint=False):
         if CALLEE_JOINED.move(call, callee_joined_at=joined_at, dialed_at=dialed_at, heard_at=at):
-            save_events(build_dialing_event(call, at, source))
+            save_events(build_dialing_event(call, dialed_at, source))
         elif call.callee_joined_at is None:
             call.touch(at, callee_joined_at=joined_at, dialed_at=dialed_at)
             call.callee_joined_at = at
@@ -92,16 +92,21 @@ def mark_ringing(call: Call, *, at: datetime, source: str) -> bool:
     """
     # The reporter's clock may run behind ours, and a phone cannot ring before it is dialled.
     at = max(at, call.dialed_at or at)
+    was_dialing = call.stage not in Stage.before_callee()
     with transaction.atomic(savepoint=False):
         moved = RINGING.move(call, ringing_at=at, heard_at=at, dialed_at=call.dialed_at or at)
         if moved or _record_earlier_ringing(call, at):
-            add_event(
+            is_first = moved and not was_dialing
+            # Built first: of events of one moment, ids decide which comes first.
+            dialing = build_dialing_event(call, call.dialed_at or at, source) if is_first else None
+            ringing = build_event(
                 call,
                 type="ringing",
                 text=f"{call.to_number} is ringing",
                 at=call.ringing_at or at,
                 data={"source": source},
             )
+            save_events(dialing, ringing)
     return moved
 
 

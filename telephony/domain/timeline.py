@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, Q, QuerySet, UUIDField
+from django.db.models import DateTimeField, OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from telephony.models import Call, CallEvent
 from voiceops.db.compiled_writes import CompiledUpdate, insert_rows
@@ -78,6 +78,20 @@ def build_dialing_event(call: Call, at: datetime, source: str) -> CallEvent:
         data={"source": source},
         external_id=DIALING_EVENT_ID,
     )
+
+
+def align_dialing_event(call: Call) -> None:
+    """Date the event of the dial as the call has it now, if there is one."""
+    ALIGN_DIALING_EVENT.run(call_id=call.pk)
+
+
+def _build_alignment(call_id: Any) -> tuple[QuerySet[CallEvent], dict[str, Any]]:
+    dialed_at = Call.unscoped.filter(pk=OuterRef("call_id")).values("dialed_at")
+    events = CallEvent.unscoped.filter(call_id=call_id, external_id=DIALING_EVENT_ID)
+    return events, {"at": Subquery(dialed_at)}
+
+
+ALIGN_DIALING_EVENT = CompiledUpdate(_build_alignment, call_id=UUIDField())
 
 
 def rewrite_end_event(

@@ -8,6 +8,7 @@ from django.utils import timezone
 from telephony.clients.livekit.dial import Answered, DialResult, Lost, NeverSent
 from telephony.dialing.jobs import Job
 from telephony.dialing.responses import DialResponse, record_responses
+from telephony.domain import call_states
 from telephony.domain.dial_verdicts import DialRefusal
 from telephony.models import Call, PhoneNumber, Stage
 from tests.telephony.dialing.conftest import intent, stored
@@ -108,6 +109,38 @@ def test_time_of_the_send_replaces_what_the_agent_reported(number: PhoneNumber) 
     call = record(job, BUSY)
 
     assert call.dialed_at == job.call.intent_at + timedelta(milliseconds=100)
+
+
+def dated(call: Call) -> list[tuple[str, object]]:
+    return list(call.events.order_by("at", "pk").values_list("type", "at"))
+
+
+def test_dialing_event_is_dated_as_the_send(number: PhoneNumber) -> None:
+    job = intent(number)
+    assert job.call.intent_at is not None
+    joined_at = job.call.intent_at + timedelta(seconds=1)
+    call_states.mark_callee_joined(stored(job), at=joined_at, source="agent")
+
+    call = record(job, BUSY)
+
+    assert dated(call) == [("dialing", call.dialed_at), ("ended", call.ended_at)]
+    assert call.dialed_at == job.call.intent_at + timedelta(milliseconds=100)
+
+
+def test_ringing_by_a_clock_that_runs_behind_does_not_precede_the_dial(number: PhoneNumber) -> None:
+    job = intent(number)
+    assert job.call.intent_at is not None
+    rang_at = job.call.intent_at + timedelta(milliseconds=50)
+    call_states.mark_ringing(stored(job), at=rang_at, source="agent")
+
+    call = record(job, Answered("SCL_1"))
+
+    assert dated(call) == [
+        ("dialing", rang_at),
+        ("ringing", rang_at),
+        ("answered", call.answered_at),
+    ]
+    assert call.dialed_at == rang_at
 
 
 def test_call_that_was_cancelled_meanwhile_stays_cancelled(number: PhoneNumber) -> None:
