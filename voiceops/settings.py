@@ -13,6 +13,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from ops.control.theme import UNFOLD as UNFOLD
+from voiceops.api.answer_headers import EXPOSED_HEADERS
 from voiceops.api.document_settings import DOCUMENT_SETTINGS
 from voiceops.core.env import (
     Env,
@@ -79,7 +80,7 @@ CORS_ALLOW_HEADERS = (
     "x-api-key",
     "x-workspace-id",
 )
-CORS_EXPOSE_HEADERS = ("Error-Code", "Idempotent-Replay", "Retry-After", "X-Request-ID")
+CORS_EXPOSE_HEADERS = EXPOSED_HEADERS
 CORS_PREFLIGHT_MAX_AGE = 600
 # Forwarding headers are accepted from these networks only (voiceops.api.request_context).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])

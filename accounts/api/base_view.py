@@ -1,4 +1,4 @@
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api import idempotency, slow_requests
+from accounts.api.throttles import rate_limit_headers
 from accounts.auth.origin import SAFE_METHODS, require_own_origin
 from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
@@ -30,6 +31,7 @@ class OrderedChecksView(APIView):
     # Actions that wait on an outside service, a long list or a slow reader.
     slow_actions: ClassVar[Collection[str]] = ()
     _release_place: Callable[[], None] | None = None
+    _limits: Sequence[Any] = ()  # those that the request was counted against
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises an APIException or DomainError for the first check that fails."""
@@ -66,6 +68,11 @@ class OrderedChecksView(APIView):
     def resolve_workspace(self, request: Request) -> None:
         """Determine which workspace the request is about."""
 
+    def get_throttles(self) -> list[Any]:
+        limits = super().get_throttles()
+        self._limits = limits
+        return limits
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return super().dispatch(request, *args, **kwargs)
@@ -80,6 +87,8 @@ class OrderedChecksView(APIView):
         # The body depends on the credentials, so no shared cache may store or reuse it.
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
+        for name, value in rate_limit_headers(self._limits).items():
+            response.headers[name] = value
         return response
 
     def reserve_place(self, request: Request) -> None:

@@ -10,11 +10,17 @@ account     every pair of IP address and e-mail address, on the same routes, and
 
 The first four are counted in Django's cache, which the processes of one machine share; the last
 two, which limit guessing, in the database, for all machines and before an attempt is judged.
+
+Every answer to a request that was counted says how much of the tightest limit is left
+(`rate_limit_headers`).
 """
 
 import hashlib
+import math
+import time
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -23,13 +29,35 @@ from rest_framework.throttling import SimpleRateThrottle
 from accounts.auth import attempt_limits
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
+from voiceops.api.answer_headers import RATE_LIMIT_HEADERS
 from voiceops.core.env import parse_throttle_rate
 
 PASSWORD_CHANGE = "/auth/password/change"  # noqa: S105 - a path: it asks for the current password
 
 
+class Standing(NamedTuple):
+    """How a caller stands against a limit: at `resets_at` (Unix time) one more is allowed."""
+
+    limit: int
+    remaining: int
+    resets_at: float
+
+
 class Limit(SimpleRateThrottle):
     """A limit that is off unless THROTTLE_RATES has a rate for its scope."""
+
+    standing: Standing | None = None  # once it has counted the request
+    # Of the library, whose stubs lack them: as `parse_rate` returns them.
+    num_requests: Any
+    duration: Any
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        is_allowed = super().allow_request(request, view)
+        if self.rate is not None and self.key is not None:
+            oldest = self.history[-1] if self.history else self.now
+            remaining = self.num_requests - len(self.history)
+            self.standing = Standing(self.num_requests, remaining, oldest + self.duration)
+        return is_allowed
 
     def get_rate(self) -> str | None:
         return self.THROTTLE_RATES.get(str(self.scope))
@@ -76,21 +104,22 @@ class WorkspaceLimit(Limit):
 class AttemptLimit(Limit):
     """A limit of attempts: so many of them in a window that begins with the first."""
 
-    seconds_to_wait = 0
-
     def allow_request(self, request: Request, view: Any) -> bool:
         rate = parse_throttle_rate(self.get_rate() or "")
         key = self.get_cache_key(request, view) if rate else None
         if rate is None or key is None:
             return True
         limit, seconds = rate
-        self.seconds_to_wait = attempt_limits.register_attempt(
-            key, now=timezone.now(), limit=limit, window=timedelta(seconds=seconds)
+        attempts = attempt_limits.count_attempt(
+            key, now=timezone.now(), window=timedelta(seconds=seconds)
         )
-        return not self.seconds_to_wait
+        remaining = max(0, limit - attempts.made)
+        self.standing = Standing(limit, remaining, attempts.window_ends_at.timestamp())
+        return attempts.made <= limit
 
     def wait(self) -> float:
-        return self.seconds_to_wait
+        assert self.standing is not None  # it has refused the request
+        return max(1.0, self.standing.resets_at - time.time())
 
 
 class LoginLimit(AttemptLimit):
@@ -116,6 +145,19 @@ class AccountLimit(AttemptLimit):
         # A hash, because cache keys end up in file names and logs.
         account = hashlib.sha256(str(email).strip().lower().encode()).hexdigest()
         return f"throttle:account:{client_ip(request)}:{account}" if email else None
+
+
+def rate_limit_headers(limits: Iterable[Limit]) -> dict[str, str]:
+    """Return how the caller stands against the limit of which the least is left.
+
+    Nothing where no limit counted the request.
+    """
+    standings = [limit.standing for limit in limits if limit.standing is not None]
+    if not standings:
+        return {}
+    tightest = min(standings, key=lambda standing: (standing.remaining, -standing.resets_at))
+    values = (tightest.limit, tightest.remaining, math.ceil(tightest.resets_at))
+    return {name: str(value) for name, value in zip(RATE_LIMIT_HEADERS, values, strict=True)}
 
 
 def _caller(request: Request) -> str:

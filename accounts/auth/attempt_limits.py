@@ -5,7 +5,9 @@ so that parallel guesses do not get past the limit.
 """
 
 import hashlib
+import math
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -15,6 +17,13 @@ from voiceops.core.ids import uuid7
 
 MAX_ATTEMPTS = 5
 ATTEMPT_WINDOW = timedelta(minutes=15)
+
+
+class Attempts(NamedTuple):
+    """How many attempts there were, and when their window is over."""
+
+    made: int
+    window_ends_at: datetime
 
 
 def register_attempt(
@@ -27,14 +36,20 @@ def register_attempt(
 
     Returns 0 when the attempt may go ahead, else the seconds to wait.
     """
+    attempts = count_attempt(*subject, now=now, window=window)
+    if attempts.made <= limit:
+        return 0
+    return max(1, math.ceil((attempts.window_ends_at - now).total_seconds()))
+
+
+def count_attempt(*subject: object, now: datetime, window: timedelta) -> Attempts:
+    """Count an attempt at `subject`, and return all of its window."""
     scope = _scope(subject)
     # The row stays locked until its count is read: each attempt has a number of its own.
     with transaction.atomic():
         _count(scope, now, window)
         row = StaffTry.objects.get(scope=scope)
-    if row.count <= limit:
-        return 0
-    return max(1, round((row.began_at + window - now).total_seconds()))
+    return Attempts(row.count, row.began_at + window)
 
 
 def reset_attempts(*subject: object) -> None:

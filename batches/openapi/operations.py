@@ -1,12 +1,26 @@
 """Batches, recipients, callbacks, suppressions and analytics, in words."""
 
+from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
+from voiceops.api.example_ids import EXAMPLE_CALL_ID
 from voiceops.api.operations import Operation
+from voiceops.core.csv_encoding import csv_text
 
 LIST_ERRORS = (
     "list_unreadable list_empty file_too_large too_many_rows too_many_waiting_lists disk_full"
 )
 CREATING = f"agent_not_found agent_not_published phone_number_not_found phone_number_not_active \
 column_mapping_not_found {LIST_ERRORS}"
+RESULTS_EXAMPLE = csv_text(
+    ["Phone", "Name", *RESULT_COLUMNS],
+    [
+        *("+12025550123", "Ada", "completed", "answered", None, 1, 200),
+        *("2027-03-01T09:00:00.000Z", 41.2, EXAMPLE_CALL_ID),
+    ],
+)
+REJECTED_EXAMPLE = csv_text(
+    ["Phone", "Name", *REJECTION_COLUMNS],
+    ["12345", "Eve", 18, "invalid_number", "12345 is no phone number"],
+)
 BATCH_TAGS = {
     "batches": "Lists of recipients that are called one after the other, within their limits.",
     "callbacks": "Calls at a time that the callee asked for.",
@@ -110,6 +124,7 @@ BATCH_OPERATIONS = {
         "Download results as CSV",
         "The original columns, then status, outcome, reason, attempts, SIP code, time, duration "
         "and call. Streamed.",
+        answer=RESULTS_EXAMPLE,
     ),
     "batches_results_xlsx": Operation(
         "Download results as a workbook", "The same columns as the CSV."
@@ -118,6 +133,7 @@ BATCH_OPERATIONS = {
         "Download rejected rows",
         "The original columns, then the row's number and why it was rejected: to be corrected and "
         "appended.",
+        answer=REJECTED_EXAMPLE,
     ),
     "callbacks_list": Operation("List callbacks", "By status, recipient or batch, newest first."),
     "callbacks_create": Operation(

@@ -31,7 +31,7 @@ class DownloadViewSet(WorkspaceViewSet):
         "rejected_csv": Role.MEMBER,
     }
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "text/csv"): str})
     @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
         """The original columns and each recipient's result, as CSV."""
@@ -43,7 +43,7 @@ class DownloadViewSet(WorkspaceViewSet):
         """The original columns and each recipient's result, as a workbook."""
         return file_response(self.get_object(), "results.xlsx", principal=self.principal)
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "text/csv"): str})
     @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
         """The rejected rows as uploaded, each with its number and the reason."""

@@ -34,13 +34,6 @@ CALL_EXAMPLE: dict[str, Any] = {
     "metadata": {},
     "disposition": "confirmed",
     "disposition_by": "agent",
-    "has_recording": True,
-    "created_at": CALL_CREATED_AT,
-    "dialed_at": "2027-03-01T09:00:01Z",
-    "ringing_at": "2027-03-01T09:00:02Z",
-    "answered_at": "2027-03-01T09:00:10Z",
-    "ended_at": "2027-03-01T09:00:51Z",
-    "duration_seconds": 41.2,
     "usage": [
         {
             "kind": "llm",
@@ -53,6 +46,13 @@ CALL_EXAMPLE: dict[str, Any] = {
     ],
     "cost": {"amount": 0.000403, "currency": "USD"},
     "latency": {"answer_to_audio": 0.62, "p50": 0.81, "p95": 1.3},
+    "has_recording": True,
+    "created_at": CALL_CREATED_AT,
+    "dialed_at": "2027-03-01T09:00:01Z",
+    "ringing_at": "2027-03-01T09:00:02Z",
+    "answered_at": "2027-03-01T09:00:10Z",
+    "ended_at": "2027-03-01T09:00:51Z",
+    "duration_seconds": 41.2,
 }
 CALL_ANALYSIS: dict[str, Any] = {
     "summary": "Ada confirmed the appointment.",

@@ -1,6 +1,8 @@
 """Phone numbers, SIP trunks and calls, in words."""
 
+from telephony.openapi.examples import CALL_EXAMPLE
 from voiceops.api.operations import Operation
+from voiceops.core.csv_encoding import csv_text
 
 PROVIDER = "livekit_sip_error"
 PLACING = (
@@ -122,7 +124,10 @@ TELEPHONY_OPERATIONS = {
         "agent_not_found agent_not_published missing_variables variables_too_long livekit_error",
     ),
     "calls_export_csv": Operation(
-        "Export calls", "The calls that the list's filters find, newest first, streamed as CSV."
+        "Export calls",
+        "The calls that the list's filters find, newest first, streamed as CSV. A column for each "
+        "field of a call.",
+        answer=csv_text([*CALL_EXAMPLE], [*CALL_EXAMPLE.values()]),
     ),
     "calls_events_list": Operation(
         "List a call's events",

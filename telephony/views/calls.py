@@ -4,7 +4,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -94,7 +93,7 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
             rows = call_listing.hold_back_unsent(rows, self.workspace, timezone.now())
         return rows
 
-    @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): str})
     @action(detail=False, methods=["get"], url_path=r"export\.csv")
     def export_csv(self, request: Request) -> HttpResponseBase:
         """The calls that the list's filters find, newest first, as CSV."""

@@ -94,20 +94,20 @@ def test_openapi_describes_every_route() -> None:
     assert {"cookie", "bearer", "apiKey"} <= set(described["components"]["securitySchemes"])
 
 
-POSTED = ["409", "413", "415", "422", "default"]
+POSTED = ["409", "413", "415", "422", "429", "default"]
 
 
 @pytest.mark.parametrize(
     ("path", "method", "statuses"),
     [
-        ("/agents", "get", ["200", "401", "403", "422", "default"]),
+        ("/agents", "get", ["200", "401", "403", "422", "429", "default"]),
         ("/agents", "post", ["201", "400", "401", "403", *POSTED]),
         (
             "/calls",
             "post",
-            ["201", "400", "401", "403", "404", "409", "413", "415", "422", "default"],
+            ["201", "400", "401", "403", "404", "409", "413", "415", "422", "429", "default"],
         ),
-        ("/agents/{id}", "delete", ["200", "400", "401", "403", "404", "422", "default"]),
+        ("/agents/{id}", "delete", ["200", "400", "401", "403", "404", "422", "429", "default"]),
         (
             "/agents/{id}/publish",
             "post",
@@ -116,7 +116,7 @@ POSTED = ["409", "413", "415", "422", "default"]
         (
             "/auth/login",
             "post",
-            ["200", "400", "401", "403", "409", "413", "415", "422", "default"],
+            ["200", "400", "401", "403", "409", "413", "415", "422", "429", "default"],
         ),
         ("/readyz", "get", ["200", "405", "503"]),
     ],

@@ -1,11 +1,14 @@
 """The OpenAPI document is complete: words, examples and errors of every operation."""
 
+import csv
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 
+from telephony.serializers.calls import CallSerializer
 from tests.contract.test_description import described, strict
 from voiceops.api.error_codes import find_error
 from voiceops.api.schema_types import parts_of
@@ -75,7 +78,8 @@ def test_every_error_has_its_sentence_its_code_and_what_causes_it() -> None:
         for status, response in operation["responses"].items():
             if not status.startswith(("4", "5")) or "content" not in response:
                 continue
-            assert response["headers"] == {"Error-Code": {"$ref": "#/components/headers/ErrorCode"}}
+            error_code = {"$ref": "#/components/headers/ErrorCode"}
+            assert response["headers"]["Error-Code"] == error_code
             for code, example in response["content"]["application/json"]["examples"].items():
                 sentence = example["value"]["detail"]
                 if status != "422":
@@ -85,6 +89,36 @@ def test_every_error_has_its_sentence_its_code_and_what_causes_it() -> None:
                 assert example["summary"]
                 checked += 1
     assert checked > 500
+
+
+def test_limits_and_their_headers_are_described_where_they_are_counted() -> None:
+    rates = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+    for name, operation in operations():
+        answers = operation["responses"]
+        headers = {status: {*answer.get("headers", {})} for status, answer in answers.items()}
+        if name.startswith(("calls_report", "livekit_", "healthz", "readyz", "metrics")):
+            assert "429" not in answers
+        elif "default" in answers:  # and no webhook of ours
+            assert headers["429"] == {"Error-Code", "Retry-After", *rates}, name
+            assert all(rates <= headers[status] for status in headers if status[0] == "2"), name
+
+
+def test_downloads_and_streams_are_texts_with_their_columns_and_types() -> None:
+    paths = described()["paths"]
+    results, rejected, calls = (
+        paths[path]["get"]["responses"]["200"]["content"]["text/csv"]
+        for path in ("/batches/{id}/results.csv", "/batches/{id}/rejected.csv", "/calls/export.csv")
+    )
+    progress = paths["/batches/{id}/progress"]["get"]["responses"]["200"]["content"]
+    events = progress["text/event-stream"]
+
+    assert [each["schema"] for each in (results, rejected, calls)] == [{"type": "string"}] * 3
+    columns = [*csv.reader([calls["examples"]["example"]["value"].partition("\r\n")[0]])]
+    assert columns == [CallSerializer.field_names()]
+    assert events["x-item-schema"] == progress["application/json"]["schema"]
+    stream = events["examples"]["example"]["value"]
+    data = json.loads(stream.partition("data: ")[2])
+    assert data == progress["application/json"]["examples"]["example"]["value"]
 
 
 def test_operations_have_ids_that_are_names_in_every_language() -> None:

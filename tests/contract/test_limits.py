@@ -1,4 +1,6 @@
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -24,6 +26,42 @@ def test_nothing_is_limited_by_default(ours: Workspace) -> None:
     client = make.client(ours)
 
     assert {client.get("/api-keys").status_code for _ in range(30)} == {200}
+
+
+def test_answers_say_nothing_of_limits_that_are_off(ours: Workspace) -> None:
+    answers = [make.client(ours).get("/api-keys"), APIClient().get("/api-keys")]
+
+    assert not [
+        name for answer in answers for name in answer.headers if "ratelimit" in name.lower()
+    ]
+
+
+def standing(answer: Any) -> tuple[int, int]:
+    """What an answer says of its limit; it resets within a minute."""
+    assert 0 <= int(answer["X-RateLimit-Reset"]) - time.time() <= 61
+    return int(answer["X-RateLimit-Limit"]), int(answer["X-RateLimit-Remaining"])
+
+
+def test_answers_say_how_much_of_a_limit_is_left(ours: Workspace, limits: None) -> None:
+    client = make.client(ours)
+
+    answers = [client.get("/api-keys"), client.get("/agents/none"), client.get("/api-keys")]
+    over = client.get("/api-keys")
+
+    assert [answer.status_code for answer in (*answers, over)] == [200, 404, 200, 429]
+    assert [standing(answer) for answer in (*answers, over)] == [(3, 2), (3, 1), (3, 0), (3, 0)]
+    assert int(over["X-RateLimit-Reset"]) == pytest.approx(
+        time.time() + int(over["Retry-After"]), abs=2
+    )
+
+
+@pytest.mark.django_db
+def test_the_tightest_of_several_limits_is_the_one_that_is_said(limits: None) -> None:
+    body = {"email": "nobody@example.com", "password": "wrong"}
+
+    answers = [APIClient().post("/auth/login", body) for _ in range(2)]
+
+    assert [standing(answer) for answer in answers] == [(2, 1), (2, 0)]
 
 
 def test_principals_may_be_limited(ours: Workspace, limits: None) -> None:

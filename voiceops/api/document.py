@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from voiceops.api.document_errors import describe_errors
+from voiceops.api.answer_headers import RATE_LIMIT_HEADERS
+from voiceops.api.document_errors import describe_errors, is_limited
 from voiceops.api.operations import EXAMPLES, OPERATIONS, TAGS, Operation, registered
 from voiceops.api.schema import ROLE
 from voiceops.api.schema_types import REF
+from voiceops.core.json_text import dump_json
 
 TEXT = {"type": "string"}
 INTRODUCTION_PAGES = Path(__file__).with_name("introduction")
@@ -59,6 +61,24 @@ IDEMPOTENCY_PARAMETER = {
     "schema": {"type": "string", "maxLength": 255},
     "description": "The same key and body within 24 hours get the first response again.",
 }
+EVENT_TYPE = "Progress"  # of the only stream of events
+HEADERS = {
+    "ErrorCode": {
+        "description": "The error for programs; the codes never change.",
+        "schema": TEXT,
+    },
+    "Retry-After": {
+        "description": "The seconds after which the request may be sent again.",
+        "schema": {"type": "integer"},
+    },
+    **{
+        name: {
+            "description": f"{text} Only where the operator has set limits.",
+            "schema": {"type": "integer"},
+        }
+        for name, text in RATE_LIMIT_HEADERS.items()
+    },
+}
 # What the parts of paths are, where a serializer does not say it.
 PATH_TEXTS = {
     "id": "The id of the object.",
@@ -85,12 +105,9 @@ def complete_document(
             _answer_deletions(operation)
             describe_errors(operation, method, path, words)
             _add_examples(operation, words, examples)
-    result["components"]["headers"] = {
-        "ErrorCode": {
-            "description": "The error for programs; the codes never change.",
-            "schema": TEXT,
-        }
-    }
+            _add_answer_headers(operation)
+            _type_event_stream(operation)
+    result["components"]["headers"] = HEADERS
     everything = [each for methods in result["paths"].values() for each in methods.values()]
     used = {tag for operation in everything for tag in operation["tags"]}
     tags = registered(TAGS)
@@ -135,6 +152,25 @@ def _answer_deletions(operation: dict[str, Any]) -> None:
         responses["200"] = {"description": "Deleted", "content": content}
 
 
+def _add_answer_headers(operation: dict[str, Any]) -> None:
+    if not is_limited(operation):
+        return
+    for status, response in operation["responses"].items():
+        names = [*RATE_LIMIT_HEADERS] if status == "429" or status.startswith("2") else []
+        names += ["Retry-After"] if status in ("429", "503") else []
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        if headers:
+            response["headers"] = {**response.get("headers", {}), **headers}
+
+
+def _type_event_stream(operation: dict[str, Any]) -> None:
+    # OpenAPI 3.1 knows texts only; 3.2 has `itemSchema` for what each `data:` is.
+    stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream")
+    if stream is not None:
+        stream["schema"]["description"] = f"Server-sent events; `data` of each is a `{EVENT_TYPE}`."
+        stream["x-item-schema"] = {"$ref": f"{REF}{EVENT_TYPE}"}
+
+
 def _examples(schemas: dict[str, Any]) -> dict[str, Any]:
     """Return the registered examples and those that follow from them, by type."""
     examples: dict[str, Any] = {"Detail": {"detail": "Deleted"}, **registered(EXAMPLES)}
@@ -171,12 +207,12 @@ def _add_examples(operation: dict[str, Any], words: Operation, examples: dict[st
 def _example_of(media_type: str, schema: dict[str, Any], examples: dict[str, Any]) -> Any:
     if "$ref" in schema:
         return examples[schema["$ref"].removeprefix(REF)]
+    if media_type == "text/event-stream":
+        return f"retry: 2000\ndata: {dump_json(examples[EVENT_TYPE])}\n\n"
     return MEDIA_EXAMPLES[media_type]
 
 
 MEDIA_EXAMPLES = {
-    "text/csv": "Phone,Name,status,outcome\r\n+12025550123,Ada,completed,answered\r\n",
-    "text/event-stream": 'retry: 2000\ndata: {"status": "running", "elapsed_seconds": 41.5}\n\n',
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "(a workbook)",
     "text/plain": "voiceops_calls_total 120\n",
 }

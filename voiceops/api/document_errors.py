@@ -15,7 +15,9 @@ from voiceops.api.schema_types import REF
 CREDENTIAL_ERRORS = "invalid_token token_expired invalid_api_key user_not_found"
 IDEMPOTENCY = "invalid_idempotency_key idempotency_key_reused request_in_progress"
 BODY = "malformed_request_body request_body_too_large unsupported_media_type"
-ANYWHERE = "internal_error too_many_requests database_unreachable database_busy"
+ANYWHERE = "internal_error database_unreachable database_busy"
+# Of views for machines, which no limit counts.
+MACHINE_SCHEMES = ("callToken", "liveKitToken")
 BY_ROLE = {"member": "", "manager": "insufficient_permissions", "admin": "admin_required"}
 # A part of a path -> what is missing when its id is unknown.
 MISSING = {
@@ -52,9 +54,9 @@ def describe_errors(operation: dict[str, Any], method: str, path: str, words: Op
         found = by_status.setdefault(error.status, [])
         if error not in found:
             found.append(error)
-    for status in sorted(by_status):
-        operation["responses"][str(status)] = error_response(by_status[status])
-    operation["responses"]["422"] = _validation_response(method != "get")
+    answers = {str(status): error_response(errors) for status, errors in by_status.items()}
+    answers["422"] = _validation_response(method != "get")
+    operation["responses"] |= dict(sorted(answers.items()))
     general = [known[code] for code in ANYWHERE.split()]
     operation["responses"]["default"] = {
         **error_response(general),
@@ -84,8 +86,15 @@ def _codes(operation: dict[str, Any], method: str, path: str, words: Operation) 
     codes += [code for part, code in MISSING.items() if f"{part}/" in f"{path}/"]
     codes += IDEMPOTENCY.split() if method == "post" else []
     # An action without fields refuses a body as well as others do.
+    codes += ["too_many_requests"] if is_limited(operation) else []
     codes += BODY.split() if "requestBody" in operation or method == "post" else []
     return codes
+
+
+def is_limited(operation: dict[str, Any]) -> bool:
+    """Whether `THROTTLE_RATES` may limit an operation."""
+    schemes = {scheme for choice in operation.get("security", ()) for scheme in choice}
+    return schemes.isdisjoint(MACHINE_SCHEMES)
 
 
 def _validation_response(has_body: bool) -> dict[str, Any]:

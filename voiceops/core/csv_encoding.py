@@ -24,6 +24,11 @@ def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
     yield "".join(lines).encode()
 
 
+def csv_text(*rows: Row) -> str:
+    """Return a few rows as the text of a CSV."""
+    return b"".join(encode_csv(rows)).decode()
+
+
 def format_cell(cell: Any) -> str:
     """Return a cell as text for a reader, with formulas escaped."""
     # Most cells are texts, and there may be a dozen million: the exact type is the fastest test.
