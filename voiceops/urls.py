@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitV
 
 from ops.checking import health
 from voiceops.api.description import describe_api
+from voiceops.api.llms_text import describe_for_models
 
 PAGE: dict[str, Any] = {"authentication_classes": [], "http_method_names": ["get", "head"]}
 swagger = SpectacularSwaggerSplitView.as_view(url_name="openapi", **PAGE)
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready),
     path("metrics", health.metrics),
     path("openapi.json", describe_api, name="openapi"),
+    path("llms.txt", describe_for_models),
     path("docs", swagger),
     path("redoc", redoc),
     path("", include("console.urls")),

@@ -35,6 +35,7 @@ PUBLIC = {
     "/livekit/webhook": "signed by LiveKit",
     "/recordings/{token}": "a signed link that expires",
     "/openapi.json": "documentation",
+    "/llms.txt": "documentation",
     "/docs": "documentation",
     "/redoc": "documentation",
     "/healthz": "for probes",
