@@ -17,6 +17,9 @@ KIT_VENV := kits/python/.venv
 KIT_PY := $(KIT_VENV)/bin/python
 KIT := $(KIT_VENV)/.installed-requirements.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
+# What builds the documentation site runs nowhere else.
+DOCS_VENV := .venv-docs
+DOCS := $(DOCS_VENV)/.installed-requirements-docs.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy check-openapi drill drill-all soak bench-import bench-results bench-dial bench-pace bench-admin bench-api bench-intake bench-run docs lock sbom talk worker rehearse test-worker bench-voice
@@ -123,17 +126,20 @@ bench-run: $(DEV) ## measure the calls per second of the whole installation, and
 bench-api: $(DEV) $(PEER) ## measure the API beside a FastAPI program on the same rows [ROWS= ROUNDS=]
 	@$(PY) manage.py bench_api $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
 
-docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of numbers, errors) into the documentation
+docs: $(DEV) $(DOCS) ## write what the code says into docs/, and build the site into var/site; warnings are errors
 	@$(PY) manage.py document_transitions
 	@$(PY) manage.py document_number_zones
 	@$(PY) manage.py document_errors
+	@$(PY) manage.py document_reference
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet
+	@echo "The site begins at var/site/index.html"
 
 .PHONY: shots
 shots: $(DEV) ## take the pictures of the documentation, with Chromium [SHOTS_FOLDER=: every page, into that folder]
 	@$(PY) -m pytest tests/browser/shots.py
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
-	@for name in requirements requirements-dev requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+	@for name in requirements requirements-dev requirements-docs requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 # The lock lists packages without a tree, so the tool warns that the dependency graph is incomplete.

@@ -64,6 +64,11 @@ def latest_end_table() -> list[str]:
     return rows
 
 
+def sip_statuses(rule: Rule) -> str:
+    """Return the SIP statuses that a rule is about."""
+    return "none" if rule.sip is None else _ranges(sorted(rule.sip))
+
+
 def _leg_row(rule: LegRule) -> str:
     cells = (
         _names(rule.reasons),
@@ -79,13 +84,12 @@ def _leg_row(rule: LegRule) -> str:
 
 def _dial_row(rule: Rule) -> str:
     verdict = rule.verdict
-    status = "none" if rule.sip is None else _ranges(sorted(rule.sip))
     marks = " ".join(str(mark) for mark in (rule.status or "", rule.code) if mark)
     pattern = rule.contains.replace("|", "\\|")
     meaning = conclude_from_verdict(verdict).meaning
     sent = "" if verdict.sent else "; nothing was sent"
     cells = (
-        status,
+        sip_statuses(rule),
         marks or ANY,
         f"`{pattern}`" if pattern else ANY,
         _outcome(verdict, meaning),

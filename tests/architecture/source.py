@@ -21,7 +21,7 @@ APPS = (
 )
 # Those, the voice worker, what they are measured against, and what clients install.
 PROGRAMS = (*APPS, "voice", "benchmarks", "kits/python/src")
-SKIPPED = {"migrations", ".venv", ".venv-worker", "_generated", "node_modules"}
+SKIPPED = {"migrations", ".venv", ".venv-docs", ".venv-worker", "_generated", "node_modules"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

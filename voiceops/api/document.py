@@ -62,7 +62,7 @@ IDEMPOTENCY_PARAMETER = {
     "description": "The same key and body within 24 hours get the first response again.",
 }
 EVENT_TYPE = "Progress"  # of the only stream of events
-HEADERS = {
+ANSWER_HEADERS = {
     "ErrorCode": {
         "description": "The error for programs; the codes never change.",
         "schema": TEXT,
@@ -107,7 +107,7 @@ def complete_document(
             _add_examples(operation, words, examples)
             _add_answer_headers(operation)
             _type_event_stream(operation)
-    result["components"]["headers"] = HEADERS
+    result["components"]["headers"] = ANSWER_HEADERS
     everything = [each for methods in result["paths"].values() for each in methods.values()]
     used = {tag for operation in everything for tag in operation["tags"]}
     tags = registered(TAGS)

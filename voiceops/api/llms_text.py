@@ -16,7 +16,7 @@ from django.views.decorators.http import condition, require_safe
 from voiceops.api.description import MAX_AGE_SECONDS, description_etag, render_description
 from voiceops.api.schema import ROLE
 
-HEAD = """# VoiceOps
+LLMS_HEAD = """# VoiceOps
 
 > Lets AI voice agents call lists of recipients, and accounts for every one of them: outcome,
 > transcript and recording of each call. This is its REST API, in short.
@@ -42,7 +42,7 @@ def render_llms_text() -> str:
     document = orjson.loads(render_description())
     introduction = document["info"]["description"]
     sections = [*_operations(document), *_events(document)]
-    return "\n".join([HEAD, introduction, "", *sections]) + "\n"
+    return "\n".join([LLMS_HEAD, introduction, "", *sections]) + "\n"
 
 
 def _operations(document: dict[str, Any]) -> Iterator[str]:

@@ -35,10 +35,12 @@ is `{{"detail": "…"}}` with the sentence in the second column
 ([decision 16](../decisions/{DECISION_PAGE.name})). `…` stands for what varies. A program that
 has to tell errors apart compares codes: they never change.
 
-    HTTP/1.1 400 Bad Request
-    Error-Code: batch_already_running
+```http
+HTTP/1.1 400 Bad Request
+Error-Code: batch_already_running
 
-    {{"detail": "Batch is already running"}}
+{{"detail": "Batch is already running"}}
+```
 """
 
 
