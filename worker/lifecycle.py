@@ -6,6 +6,7 @@ from typing import Any
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
+from telephony.clients.livekit.sdk import load_sdk
 from voiceops.core.disk_space import DiskAlarm
 from voiceops.core.process_tuning import (
     disable_query_log,
@@ -63,6 +64,7 @@ deliverer.on_free_place = delivery_thread.wake
 @worker_init.connect
 def start_before_broker(**_: Any) -> None:
     """Start what must run without a broker."""
+    load_sdk()
     # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import holidays
 from rest_framework import serializers
 
 from voiceops.api.errors import field_error
@@ -16,6 +15,7 @@ from voiceops.api.serializers import (
     StrictSerializer,
     Text,
 )
+from voiceops.core.holiday_library import holidays
 from voiceops.core.time_zones import zone_names
 
 RECIPIENT = "recipient"

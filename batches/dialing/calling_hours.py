@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import holidays
+from voiceops.core.holiday_library import holidays
 
 DAY_MINUTES = 24 * 60
 MAX_CLOSED = timedelta(days=60)  # hours that stay closed for longer count as never open

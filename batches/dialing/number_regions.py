@@ -7,11 +7,11 @@ Known for area codes: libphonenumber names their state (California, Ontario) or 
 
 from functools import lru_cache
 
-import holidays
 import phonenumbers
 
 from batches.dialing.area_codes import region_by_area_code
 from batches.dialing.number_zones import place_of
+from voiceops.core.holiday_library import holidays
 
 # Numbers with the same first characters lie in the same region.
 REGION_PREFIX_CHARACTERS = 8

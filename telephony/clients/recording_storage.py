@@ -4,26 +4,29 @@ Signing a link to S3 never fails, so callers ask first whether the object exists
 (`docs/reference/protocols.md §7`).
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils import timezone
-from storages.backends.s3 import S3Storage
 
 from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
+from voiceops.core.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    from botocore import config as botocore_config
+    from botocore import exceptions as s3_errors
+    from storages.backends import s3
+else:
+    botocore_config = LazyModule("botocore.config")
+    s3_errors = LazyModule("botocore.exceptions")
+    s3 = LazyModule("storages.backends.s3")
 
 LINK_LIFETIME = timedelta(minutes=5)
 LINK_SIGNER = signing.TimestampSigner(salt="telephony.recording")
@@ -51,13 +54,13 @@ def recordings_storage(*, public: bool = False) -> Storage:
     if not uses_s3():
         return FileSystemStorage(location=settings.DATA_DIR / "recordings")
     endpoint = (settings.S3_PUBLIC_ENDPOINT_URL if public else "") or settings.S3_ENDPOINT_URL
-    storage: Storage = S3Storage(
+    storage: Storage = s3.S3Storage(
         bucket_name=settings.S3_BUCKET,
         access_key=settings.S3_ACCESS_KEY_ID or None,
         secret_key=settings.S3_SECRET_ACCESS_KEY or None,
         region_name=settings.S3_REGION,
         endpoint_url=endpoint or None,
-        client_config=Config(
+        client_config=botocore_config.Config(
             # botocore presigns with SigV2 by default, which newer regions refuse.
             signature_version="s3v4",
             # An endpoint of one's own rarely has a host name for every bucket.
@@ -75,13 +78,15 @@ def recordings_storage(*, public: bool = False) -> Storage:
 
 def storage_errors() -> AbstractContextManager[None]:
     """Turn what S3's client raises into `S3 error: <reason>`. Raises ProviderError."""
-    return provider_errors((ClientError, BotoCoreError), _to_error)
+    if not uses_s3():
+        return nullcontext()
+    return provider_errors((s3_errors.ClientError, s3_errors.BotoCoreError), _to_error)
 
 
 def _to_error(error: Exception) -> ProviderError:
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, s3_errors.NoCredentialsError | s3_errors.PartialCredentialsError):
         reason = "no credentials are configured"
-    elif isinstance(error, ClientError):
+    elif isinstance(error, s3_errors.ClientError):
         details = error.response.get("Error", {})
         code = str(details.get("Code"))
         reason = STORAGE_REASONS.get(code) or details.get("Message") or code
@@ -96,7 +101,8 @@ def is_stored(key: str) -> bool:
         with storage_errors():
             storage = recordings_storage()
             is_found = storage.exists(key)
-            if not is_found and isinstance(storage, S3Storage):
+            if not is_found and uses_s3():
+                assert isinstance(storage, s3.S3Storage)
                 # To S3 a missing bucket looks like a missing object (both 404): this one raises.
                 storage.connection.meta.client.head_bucket(Bucket=settings.S3_BUCKET)
             return is_found
@@ -121,7 +127,7 @@ def create_link(key: str, *, recording_id: UUID, filename: str) -> tuple[str, da
     }
     with storage_errors():
         storage = recordings_storage(public=True)
-        assert isinstance(storage, S3Storage)
+        assert isinstance(storage, s3.S3Storage)
         seconds = int(LINK_LIFETIME.total_seconds())
         return storage.url(key, parameters=headers, expire=seconds), expires_at
 

@@ -7,12 +7,17 @@ Django, because the voice worker's tools need it, too (`voice/`).
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from voiceops.core.ip_networks import is_public, parse_address
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver, ResolveResult
+    from aiohttp.connector import AddrInfoType
+else:
+    AbstractResolver = object  # which it resembles: not every process that checks URLs sends any
 
 ALLOWED_PORTS = (443, 8443)
 # One message for refused, blocked and timed out: the difference would reveal our own network.
@@ -50,7 +55,7 @@ class PublicResolver(AbstractResolver):
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    ) -> "list[ResolveResult]":
         """Return the addresses of a name. Raises OSError unless all are public."""
         loop = asyncio.get_running_loop()
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
@@ -58,14 +63,14 @@ class PublicResolver(AbstractResolver):
         if not self._permits_private and not all(_is_public(address) for _, address in addresses):
             raise OSError(UNREACHABLE_TEXT)
         return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=kind,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": kind,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST,
+            }
             for kind, address in addresses
         ]
 
@@ -73,7 +78,7 @@ class PublicResolver(AbstractResolver):
         """Do nothing: no resource is held."""
 
 
-def public_socket(address: AddrInfoType, *, permits_private: bool = False) -> socket.socket:
+def public_socket(address: "AddrInfoType", *, permits_private: bool = False) -> socket.socket:
     """Return a socket for the address. Raises OSError unless it is public, or may be private.
 
     Addresses in the URL itself do not pass the resolver. They are checked here, after aiohttp has

@@ -11,17 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from functools import partial
+from typing import TYPE_CHECKING
 
-import aiohttp
 from django.conf import settings
 
 from voiceops.core.errors import Invalid
+from voiceops.core.lazy_module import LazyModule
 from voiceops.core.public_addresses import (
     UNREACHABLE_TEXT,
     PublicResolver,
     find_url_fault,
     public_socket,
 )
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = LazyModule("aiohttp")
 
 TIMEOUT_SECONDS = 15  # in total: resolving, connecting, and a response that arrives slowly
 MAX_RESPONSE_BYTES = 64 * 1024

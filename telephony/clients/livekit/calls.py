@@ -1,9 +1,9 @@
 """What LiveKit is asked to do to a call that is up: bring an agent, transfer, press keys."""
 
 from django.conf import settings
-from livekit import api
 
 from telephony.clients.livekit.errors import GENERAL, SIP, livekit_errors
+from telephony.clients.livekit.sdk import api
 from telephony.clients.livekit.session import LiveKit
 
 # LiveKit waits this long for the other number. Our own limits are longer, because a transfer whose

@@ -7,11 +7,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-import aiohttp
-from google.protobuf.duration_pb2 import Duration
-from livekit import api
-
-from telephony.clients.livekit.errors import TRANSPORT_FAILURES, reason_of
+from telephony.clients.livekit.errors import reason_of, transport_failures
+from telephony.clients.livekit.sdk import aiohttp, api, duration_pb2
 from telephony.clients.livekit.session import LiveKit
 from telephony.clients.livekit.tokens import dial_token
 from telephony.domain.dial_verdicts import DialRefusal
@@ -76,12 +73,12 @@ async def dial(livekit: LiveKit, request: DialRequest) -> DialResult:
         return NeverSent(reason_of(error))
     except api.ServerError as error:
         return _refusal(error)
-    except TRANSPORT_FAILURES as error:
+    except transport_failures() as error:
         return Lost(type(error).__name__)
     return Answered(placed.sip_call_id)
 
 
-def _message(request: DialRequest) -> api.CreateSIPParticipantRequest:
+def _message(request: DialRequest) -> "api.CreateSIPParticipantRequest":
     return api.CreateSIPParticipantRequest(
         sip_trunk_id=request.trunk_id,
         sip_call_to=request.to_number,
@@ -93,12 +90,12 @@ def _message(request: DialRequest) -> api.CreateSIPParticipantRequest:
         hide_phone_number=True,
         # No other answer carries the SIP status: without it, busy looks like a refused trunk.
         wait_until_answered=True,
-        ringing_timeout=Duration(seconds=request.ringing_timeout),
-        max_call_duration=Duration(seconds=request.max_call_duration),
+        ringing_timeout=duration_pb2.Duration(seconds=request.ringing_timeout),
+        max_call_duration=duration_pb2.Duration(seconds=request.max_call_duration),
     )
 
 
-def _refusal(error: api.ServerError) -> DialRefusal:
+def _refusal(error: "api.ServerError") -> DialRefusal:
     code = error.metadata.get("sip_status_code", "")
     return DialRefusal(
         code=error.code,

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from google.protobuf.json_format import MessageToDict
-from livekit import api
-from livekit.protocol import egress
 
 from telephony.clients.livekit.errors import GENERAL, livekit_errors
 from telephony.clients.livekit.rooms import delete_room
+from telephony.clients.livekit.sdk import api, egress, json_format
 from telephony.clients.livekit.session import LiveKit
 
 TRIAL_ROOM_SECONDS = 30
@@ -23,7 +21,7 @@ async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
     """Return every egress of the room, shaped as in the webhooks' JSON. Raises ProviderError."""
     async with livekit_errors(GENERAL):
         found = await livekit.api.egress.list_egress(api.ListEgressRequest(room_name=room))
-    return [MessageToDict(info) for info in found.items]
+    return [json_format.MessageToDict(info) for info in found.items]
 
 
 async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, Any]:
@@ -38,7 +36,9 @@ async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, An
         file_outputs=[_file_output(key)],
     )
     async with livekit_errors(GENERAL):
-        return MessageToDict(await livekit.api.egress.start_room_composite_egress(request))
+        return json_format.MessageToDict(
+            await livekit.api.egress.start_room_composite_egress(request)
+        )
 
 
 async def try_egress(livekit: LiveKit) -> None:
@@ -65,7 +65,7 @@ async def try_egress(livekit: LiveKit) -> None:
         await delete_room(livekit, room)
 
 
-def _file_output(key: str) -> api.EncodedFileOutput:
+def _file_output(key: str) -> "api.EncodedFileOutput":
     # LiveKit replaces an extension that does not fit the container; the key would not be ours then.
     output = api.EncodedFileOutput(file_type=egress.OGG, filepath=key, disable_manifest=True)
     if settings.RECORDINGS_STORAGE == "s3":

@@ -4,25 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-from google.protobuf.message import DecodeError
-from livekit import api
-
 from telephony.clients.errors import provider_errors
+from telephony.clients.livekit.sdk import aiohttp, api, message
 from voiceops.core.errors import ProviderError
 
 # For every request but a dial and a transfer, because the SDK's own default is never applied.
 LIVEKIT_TIMEOUT_SECONDS = 10.0
 GENERAL = "LiveKit error"
 SIP = "LiveKit SIP error"
-# The SDK wraps none of these: what aiohttp and protobuf raise comes through as it is.
-TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, DecodeError)
 
 # LiveKit's words when no SIP or egress service takes a request.
 NO_SERVICE = "no response from servers"
 # LiveKit puts this before most of its messages, whatever the code
 # (`docs/reference/protocols.md §1.2`).
 _MESSAGE_PREFIX = "twirp error unknown: "
+
+
+def transport_failures() -> tuple[type[Exception], ...]:
+    """Return what aiohttp and protobuf raise: it comes through as it is, the SDK wraps none."""
+    return (aiohttp.ClientError, TimeoutError, OSError, message.DecodeError)
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def livekit_errors(
     def to_error(error: Exception) -> ProviderError:
         return ProviderError(f"{name}: {reason_of(error)}")
 
-    with provider_errors((api.ServerError, *TRANSPORT_FAILURES), to_error):
+    with provider_errors((api.ServerError, *transport_failures()), to_error):
         async with asyncio.timeout(timeout_seconds):
             yield
 
@@ -47,7 +47,7 @@ def reason_of(error: Exception) -> str:
         return plain_message(error.message) or f"answered {error.status}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, DecodeError):  # a 200 from a proxy on the way, not from LiveKit
+    if isinstance(error, message.DecodeError):  # a 200 from a proxy on the way, not from LiveKit
         return "an answer that could not be understood"
     return "could not be reached"
 
@@ -90,4 +90,4 @@ def is_outcome_unknown(error: BaseException) -> bool:
         return False
     if isinstance(cause, api.ServerError):
         return cause.status >= 500
-    return isinstance(cause, aiohttp.ClientError | OSError | DecodeError)
+    return isinstance(cause, aiohttp.ClientError | OSError | message.DecodeError)

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from livekit import api
-
 from telephony.clients.livekit.errors import (
     GENERAL,
     SIP,
@@ -12,6 +10,7 @@ from telephony.clients.livekit.errors import (
     livekit_errors,
     metadata_refusal,
 )
+from telephony.clients.livekit.sdk import api
 from telephony.clients.livekit.session import LiveKit
 from telephony.domain.agent_metadata import learn_metadata_limit
 from telephony.domain.dial_verdicts import KEY_REFUSED, TOO_LONG, UNREACHABLE, Verdict

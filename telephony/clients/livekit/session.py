@@ -13,13 +13,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
 from django.conf import settings
-from livekit.api import LiveKitAPI
 
+from telephony.clients.livekit.sdk import aiohttp, api
 from telephony.clients.livekit.tokens import send_without_beginning
+
+if TYPE_CHECKING:
+    from livekit.api import LiveKitAPI
 
 T = TypeVar("T")
 
@@ -28,12 +30,12 @@ T = TypeVar("T")
 class LiveKit:
     """The official client over one HTTP session. Open it with `session()`."""
 
-    http: aiohttp.ClientSession
-    api: LiveKitAPI
+    http: "aiohttp.ClientSession"
+    api: "LiveKitAPI"
 
-    def with_token(self, token: str) -> LiveKitAPI:
+    def with_token(self, token: str) -> "LiveKitAPI":
         """Return a client over the same connections that shows this token instead of our key."""
-        return LiveKitAPI(settings.LIVEKIT_URL, token=token, session=self.http, failover=False)
+        return api.LiveKitAPI(settings.LIVEKIT_URL, token=token, session=self.http, failover=False)
 
 
 @asynccontextmanager
@@ -46,7 +48,7 @@ async def session() -> AsyncIterator[LiveKit]:
         timeout=aiohttp.ClientTimeout(),
         middlewares=(send_without_beginning,),
     ) as http:
-        client = LiveKitAPI(
+        client = api.LiveKitAPI(
             settings.LIVEKIT_URL,
             settings.LIVEKIT_API_KEY,
             settings.LIVEKIT_API_SECRET,

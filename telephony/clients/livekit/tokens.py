@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
 from django.conf import settings
-from livekit import api
+
+from telephony.clients.livekit.sdk import aiohttp, api
 
 # Needed for joining alone: whoever is in the room stays there when the token ends.
 BROWSER_TOKEN_LIFETIME = timedelta(minutes=10)
+_AUTHORIZATION = "Authorization"
 _BEARER = "Bearer "
 
 
@@ -49,9 +50,11 @@ def without_beginning(token: str) -> str:
     return jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
 
 
-async def send_without_beginning(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+async def send_without_beginning(
+    request: "aiohttp.ClientRequest", send: "aiohttp.ClientHandlerType"
+) -> "aiohttp.ClientResponse":
     """Send the request once, with a token without `nbf` (a middleware of aiohttp)."""
-    token = request.headers.get(hdrs.AUTHORIZATION, "").removeprefix(_BEARER)
+    token = request.headers.get(_AUTHORIZATION, "").removeprefix(_BEARER)
     if token:
-        request.headers[hdrs.AUTHORIZATION] = _BEARER + without_beginning(token)
+        request.headers[_AUTHORIZATION] = _BEARER + without_beginning(token)
     return await send(request)

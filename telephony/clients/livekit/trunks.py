@@ -14,18 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from livekit import api
-from livekit.protocol import sip
-
 from telephony.clients.livekit.errors import SIP, livekit_errors
+from telephony.clients.livekit.sdk import api, sip
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from voiceops.core.errors import ProviderError
 
-TRANSPORTS = {
-    "udp": sip.SIP_TRANSPORT_UDP,
-    "tcp": sip.SIP_TRANSPORT_TCP,
-    "tls": sip.SIP_TRANSPORT_TLS,
-}
 # G.722 samples at 16 kHz, and its SDP says 8 kHz all the same (RFC 3551, section 4.5.2).
 CODEC_RATE_HERTZ = 8000
 # After this time a request whose answer was lost has been carried out, or never will be.
@@ -171,7 +164,7 @@ def outbound_info(config: TrunkConfig, wanted: Outbound, base: Any = None) -> An
     info.name = config.name
     info.metadata = config.tag
     info.address = wanted.address
-    info.transport = TRANSPORTS[wanted.transport]
+    info.transport = sip.SIPTransport.Value(f"SIP_TRANSPORT_{wanted.transport.upper()}")
     info.auth_username = wanted.auth_username
     info.auth_password = wanted.auth_password
     _set_list(info.numbers, wanted.numbers)

@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
+from livekit.protocol import sip
 from pytest_django import Settings
 
 from accounts.models import Workspace
 from accounts.roles import Role
 from batches.models import Batch
-from telephony.clients.livekit.trunks import TRANSPORTS
 from telephony.models import NumberPace, PhoneNumber, SipTrunk, Stage
 from telephony.services.drift import check_number
 from telephony.services.numbers import (
@@ -147,7 +147,7 @@ def test_simultaneous_changes_are_both_made_at_livekit(
     change_number(number=read_before, changes={"sip_transport": "tls"})
 
     [trunk] = everything()["outbound"]
-    assert (trunk.address, trunk.transport) == ("sip2.carrier.example", TRANSPORTS["tls"])
+    assert (trunk.address, trunk.transport) == ("sip2.carrier.example", sip.SIP_TRANSPORT_TLS)
     assert check_number(number=PhoneNumber.unscoped.get()) == []
 
 
