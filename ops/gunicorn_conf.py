@@ -4,7 +4,10 @@ gunicorn -c python:ops.gunicorn_conf voiceops.wsgi
 """
 
 import os
+import sys
 from typing import Any
+
+from django.urls import get_resolver
 
 from voiceops.core.process_tuning import (
     disable_query_log,
@@ -16,7 +19,8 @@ from voiceops.core.process_tuning import (
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "ops.serving.web_worker.WebWorker"
+# Ours needs Linux' epoll; elsewhere, on a developer's machine, gunicorn's own will do.
+worker_class = "ops.serving.web_worker.WebWorker" if sys.platform == "linux" else "gthread"
 threads = 16  # long requests and passwords, each at their most, leave some for the rest
 # One import for all workers, so that a killed worker is replaced at once.
 preload_app = True
@@ -42,6 +46,8 @@ logconfig_dict = {
 
 def when_ready(server: Any) -> None:
     """Prepare the process before the first worker is forked from it."""
+    # The views and all that they import, which the first request of each worker would load again.
+    get_resolver().url_patterns  # noqa: B018
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc()

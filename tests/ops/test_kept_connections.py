@@ -1,34 +1,37 @@
-"""Refused requests and the connection they came on, with a real gunicorn on loopback."""
+"""What the web server does with connections, with a real gunicorn on loopback."""
 
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from tests.ops.processes import becomes_true, killed_at_end
+from tests.ops.processes import becomes_true, free_port, killed_at_end
 
 BODY = b'{"name": "' + b"x" * 200_000 + b'"}'
 MAX_DISCARDED_BYTES = 1_000_000
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CLOSING_HEALTH = HEALTH.replace(b"Host", b"Connection: close\r\nHost")
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server with an empty database, which needs no row for what is refused here."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        number: int = listener.getsockname()[1]
+@contextmanager
+def running_server(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A server with an empty database, which needs no row for what is asked here."""
+    port = free_port()
     environment = {
         **os.environ,
         "DEBUG": "1",
-        "DATA_DIR": str(tmp_path_factory.mktemp("server")),
+        "DATA_DIR": str(folder),
         "DJANGO_SETTINGS_MODULE": "voiceops.settings",
         "WEB_CONCURRENCY": "1",
         "MAX_DISCARDED_BYTES": str(MAX_DISCARDED_BYTES),
@@ -36,17 +39,23 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     }
     environment.pop("DATABASE_URL", None)
     python = [sys.executable, "-m", "gunicorn", "-c", "python:ops.gunicorn_conf"]
-    command = [*python, "--bind", f"127.0.0.1:{number}", "voiceops.wsgi"]
-    log = Path(environment["DATA_DIR"]) / "log"
+    command = [*python, "--bind", f"127.0.0.1:{port}", "voiceops.wsgi"]
+    log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=settings.BASE_DIR, env=environment, stdout=output, stderr=output
         )
         with killed_at_end(process):
-            assert becomes_true(lambda: answers(number), seconds=60), log.read_text()
-            yield number
+            assert becomes_true(lambda: answers(port), seconds=60), log.read_text()
+            yield port, process
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with running_server(tmp_path_factory.mktemp("server")) as (number, _):
+        yield number
 
 
 def answers(port: int) -> bool:
@@ -134,3 +143,121 @@ def test_a_body_that_never_arrives_does_not_hold_its_thread(
 
     assert "connection: close" in answer.lower()
     assert time.monotonic() - started_at < 15
+
+
+def exchange(port: int, *parts: bytes, until: bytes) -> str:
+    """Send the parts on one connection, and return what comes until these bytes do, or its end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for part in parts:
+            client.sendall(part)
+            time.sleep(0.05)
+        answer = b""
+        while until not in answer and (data := client.recv(65_536)):
+            answer += data
+    return answer.decode()
+
+
+def test_head_and_body_of_a_response_arrive_together(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(HEALTH)
+        answer = client.recv(65_536).decode()
+
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert answer.endswith('{"status": "alive"}')
+
+
+def test_requests_that_do_not_wait_for_responses_are_answered_in_order(port: int) -> None:
+    unknown = HEALTH.replace(b"/healthz", b"/no-such-path")
+
+    answer = exchange(port, HEALTH + unknown + CLOSING_HEALTH, until=b"never")
+
+    statuses = re.findall(r"HTTP/1\.1 (\d+)", answer)
+    assert statuses == ["200", "404", "200"]
+
+
+def test_a_head_that_arrives_in_pieces_is_put_together(port: int) -> None:
+    answer = exchange(port, HEALTH[:7], HEALTH[7:30], HEALTH[30:], until=b"alive")
+
+    assert answer.startswith("HTTP/1.1 200 ")
+
+
+def test_clients_that_send_no_whole_head_hold_no_thread(
+    port: int, connection: http.client.HTTPConnection
+) -> None:
+    with ExitStack() as held:
+        for _ in range(40):  # more than there are threads
+            client = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            client.sendall(HEALTH[:20])
+        started_at = time.monotonic()
+
+        assert send(connection, "GET", "/healthz")[0] == 200
+        assert time.monotonic() - started_at < 5
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (HEALTH.replace(b"/healthz", b"/" + b"x" * 5_000), 414),
+        (HEALTH.replace(b"/healthz", b"/" + b"x" * 20_000), 414),
+        (HEALTH.replace(b"Host", b"X-Long: " + b"x" * 9_000 + b"\r\nHost"), 431),
+        (HEALTH.replace(b"Host", b"X-Many: 1\r\n" * 200 + b"Host"), 431),
+        (HEALTH.replace(b"\r\n", b"\n"), 400),
+        (HEALTH.replace(b"GET", b"get"), 400),
+        (HEALTH.replace(b"Host", b"Transfer-Encoding: br\r\nHost"), 501),
+        (HEALTH.replace(b"Host", b"Expect: miracles\r\nHost"), 417),
+        (b"POST /agents HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n", 400),
+    ],
+)
+def test_what_the_server_itself_refuses_is_answered_in_json(
+    port: int, request_bytes: bytes, status: int
+) -> None:
+    answer = exchange(port, request_bytes, until=b"never")
+
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "Connection: close" in head
+    assert list(json.loads(body)) == ["detail"]
+
+
+def test_a_chunked_body_is_read_to_its_end(port: int) -> None:
+    chunked = (
+        b"POST /agents HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n"
+    )
+
+    answer = exchange(port, chunked + CLOSING_HEALTH, until=b"never")
+
+    statuses = re.findall(r"HTTP/1\.1 (\d+)", answer)
+    assert statuses == ["401", "200"]
+
+
+def test_a_client_that_asks_first_is_invited_to_send_its_body(port: int) -> None:
+    asking = (
+        b"POST /agents HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n"
+        b"Content-Length: 3\r\n\r\n"
+    )
+
+    answer = exchange(port, asking, b"abc", until=b"Invalid")
+
+    assert answer.startswith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 ")
+
+
+def test_a_head_request_has_no_body_and_keeps_its_connection(port: int) -> None:
+    answer = exchange(port, HEALTH.replace(b"GET", b"HEAD") + CLOSING_HEALTH, until=b"never")
+
+    heads, _, body = answer.rpartition("\r\n\r\n")
+    assert re.findall(r"HTTP/1\.1 (\d+)", heads) == ["200", "200"]
+    assert body == '{"status": "alive"}'
+
+
+def test_a_server_that_stops_answers_what_is_sent_on_kept_connections(tmp_path: Path) -> None:
+    with running_server(tmp_path) as (port, process):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        assert send(connection, "GET", "/healthz")[0] == 200
+
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+
+        assert send(connection, "GET", "/healthz") == (200, "", "close")
+        assert process.wait(timeout=10) == 0
+        connection.close()
