@@ -17,6 +17,8 @@ from django.urls import resolve
 from django.utils.datastructures import MultiValueDict
 from rest_framework.response import Response
 
+from accounts.auth.principal import Principal
+
 # What of the reader's request the API sees. Credentials come from the cookie alone.
 KEPT_HEADERS = (
     "HTTP_COOKIE",
@@ -51,6 +53,8 @@ class Api:
     def __init__(self, request: HttpRequest, workspace_id: str | None = None) -> None:
         self.request = request
         self.workspace_id = workspace_id
+        # Who reads the page, once that is known: its calls need not ask again.
+        self.principal: Principal | None = None
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the body of a GET. Raises Refused."""
@@ -117,6 +121,10 @@ class Api:
         )
 
     def _call(self, request: WSGIRequest) -> HttpResponseBase:
+        if self.principal is not None:
+            # What the framework takes for the answer of its authentication.
+            request._force_auth_user = self.principal.user  # type: ignore[attr-defined]
+            request._force_auth_token = self.principal  # type: ignore[attr-defined]
         view, args, kwargs = resolve(request.path_info)
         response: HttpResponseBase = view(request, *args, **kwargs)
         return response

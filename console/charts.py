@@ -1,14 +1,14 @@
 """Geometry of the charts, which templates draw as inline SVG (templates/components)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from console.words import OUTCOME_WORDS, words_for
+from console.words import OUTCOME_WORDS, weekdays, words_for
 
 # Of a batch's people, in the order of the bar. Nothing that did not happen has the first tone.
 BATCH_PARTS: tuple[tuple[str, str | Promise, str], ...] = (
@@ -95,13 +95,22 @@ def batch_pictures(
 
 def outcome_bars(outcomes: Mapping[str, int]) -> list[Part]:
     """Return a bar of its own for each outcome, the most frequent first."""
-    largest = max(outcomes.values(), default=0) or 1
-    ordered = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
-    bars = []
-    for code, count in ordered:
-        label, tone = words_for("outcome", code)
-        bars.append(Part(label, tone, count, 0.0, round(100 * count / largest, 3)))
-    return bars
+    return [
+        replace(
+            bar, label=words_for("outcome", bar.label)[0], tone=words_for("outcome", bar.label)[1]
+        )
+        for bar in plain_bars(outcomes)
+    ]
+
+
+def plain_bars(counts: Mapping[str, int]) -> list[Part]:
+    """Return a bar for each label, the largest first, all in one tone."""
+    largest = max(counts.values(), default=0) or 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        Part(label, "waiting", count, 0.0, round(100 * count / largest, 3))
+        for label, count in ordered
+    ]
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,60 @@ def _by_tone(outcomes: Mapping[str, int]) -> list[tuple[str, str, int]]:
     for code, count in outcomes.items():
         sums[OUTCOME_WORDS.get(code, ("", "review"))[1]] += count
     return [(str(TONE_WORDS[tone]), tone, count) for tone, count in sums.items()]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An hour of a weekday: how many of the calls that ended were answered.
+
+    `level` is that share in five steps, from 1 to 5; 0 is for an hour without calls.
+    """
+
+    answered: int
+    ended: int
+    percent: int
+    level: int
+
+    @property
+    def words(self) -> str:
+        """What the colour stands for."""
+        figures = {"answered": f"{self.answered:,}", "ended": f"{self.ended:,}"}
+        return gettext("%(answered)s of %(ended)s answered") % figures
+
+
+HEAT_LEVELS = 5
+NO_CALLS = Cell(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A row of cells for each weekday, for the hours between the first and the last with calls."""
+
+    hours: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+
+def heat_map(sums: Mapping[tuple[int, int], tuple[int, int]]) -> HeatMap | None:
+    """Return when people answer, of `(answered, ended)` by weekday and hour.
+
+    None if no call has ended.
+    """
+    hours = [hour for (_day, hour), (_answered, ended) in sums.items() if ended]
+    if not hours:
+        return None
+    span = range(min(hours), max(hours) + 1)
+    rows = [
+        (name, [_cell_of(*sums.get((day, hour), (0, 0))) for hour in span])
+        for day, name in weekdays()
+    ]
+    return HeatMap([f"{hour:02}" for hour in span], rows)
+
+
+def _cell_of(answered: int, ended: int) -> Cell:
+    if not ended:
+        return NO_CALLS
+    level = min(answered * HEAT_LEVELS // ended + 1, HEAT_LEVELS)
+    return Cell(answered, ended, round(100 * answered / ended), level)
 
 
 def change(now: float | None, before: float | None) -> dict[str, Any] | None:

@@ -132,6 +132,7 @@ def authenticate(request: HttpRequest) -> tuple[Api, Principal | None]:
         # They are no member of it any more: their default workspace counts.
         api = Api(request)
         principal = _principal_of(api)
+    api.principal = principal
     return api, principal
 
 

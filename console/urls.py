@@ -12,6 +12,7 @@ from console.views import (
     home,
     new_account,
     new_batch,
+    reports,
     settings,
     voice,
 )
@@ -71,6 +72,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="do-not-call-import",
     ),
     path("console/do-not-call/<uuid:pk>/lift", contacts.LiftView.as_view(), name="lift"),
+    path("console/reports", reports.ReportsView.as_view(), name="reports"),
+    path(
+        "console/reports/file/<str:criterion>",
+        reports.ReportFileView.as_view(),
+        name="report-file",
+    ),
     path("console/agents", voice.AgentsView.as_view(), name="agents"),
     path("console/agents/<uuid:pk>", voice.AgentView.as_view(), name="agent"),
     path(

@@ -96,6 +96,27 @@ CONSEQUENCE_WORDS: Words = {
     "rest": (_("Left in peace for some days"), "none"),
     "review": (_("Somebody decides"), "none"),
 }
+SIP_WORDS: dict[int, str | Promise] = {
+    200: _("Taken"),
+    403: _("Refused by the carrier"),
+    404: _("Number does not exist"),
+    408: _("No answer from the network"),
+    410: _("Number is gone"),
+    480: _("Cannot be reached now"),
+    484: _("Number is incomplete"),
+    486: _("Busy"),
+    487: _("Ended before an answer"),
+    488: _("No common codec"),
+    500: _("Error of the carrier"),
+    502: _("Error between carriers"),
+    503: _("Carrier is out of service or full"),
+    504: _("Carrier took too long"),
+    600: _("Busy everywhere"),
+    603: _("Declined"),
+    604: _("Exists nowhere"),
+    607: _("Not wanted"),
+    608: _("Rejected by a filter"),
+}
 WORDS_BY_KIND: dict[str, Words] = {
     "outcome": OUTCOME_WORDS,
     "call": CALL_WORDS,
@@ -117,6 +138,11 @@ def words_for(kind: str, code: object) -> tuple[str, str]:
     if known is None:
         return spelt_out(str(code or "")), "none"
     return str(known[0]), known[1]
+
+
+def sip_words(status: int) -> str:
+    """Return a carrier's answer as code and words."""
+    return f"{status} {SIP_WORDS.get(status, '')}".strip()
 
 
 def spelt_out(code: str) -> str:

@@ -37,6 +37,12 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
+def money(cost: dict[str, Any] | None) -> str:
+    """An amount with its currency; a dash where there is none."""
+    return DASH if cost is None else f"{cost['amount']:,.2f} {cost['currency']}"
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """Seconds as minutes and seconds, or as hours and minutes."""
     if seconds is None:

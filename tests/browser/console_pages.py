@@ -34,6 +34,7 @@ def pages_of(rows: dict[str, Any]) -> dict[str, str]:
         "person": page("person", number="+12025550186"),
         "callbacks": page("callbacks"),
         "do-not-call": page("do-not-call"),
+        "reports": page("reports"),
         "agents": page("agents"),
         "agent": page("agent", pk=rows["agent"].pk),
         "numbers": page("numbers"),

@@ -27,6 +27,15 @@ OUTCOMES = (
     "invalid_number",
     "carrier_error",
 )
+SIP_STATUS = {
+    "answered": 200,
+    "no_answer": 480,
+    "voicemail": 200,
+    "busy": 486,
+    "declined": 603,
+    "invalid_number": 404,
+    "carrier_error": 503,
+}
 TALK = (
     ("agent", "Hello Ada, this is the practice of Doctor Lind. Am I speaking with Ada Byron?"),
     ("user", "Yes, speaking."),
@@ -166,10 +175,10 @@ def _recipient(batch: Batch, row: int, status: str, chance: random.Random) -> Re
 
 
 def _calls(ours: Workspace, agent: Any, batch: Batch, chance: random.Random, now: datetime) -> None:
-    """Calls of today until now, and some of yesterday and a week ago, for the comparison."""
+    """Calls of today until now, and some of the days before and a week ago, for the comparison."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     calls = []
-    for days, amount in ((0, 420), (1, 360), (7, 450)):
+    for days, amount in ((0, 420), (1, 360), (2, 410), (3, 280), (7, 450)):
         seconds = max(int((now - midnight).total_seconds()), 3600)
         for index in range(amount):
             at = now - timedelta(days=days, seconds=seconds * (1 - chance.betavariate(4, 2)))
@@ -195,6 +204,8 @@ def _call(
         room=f"vo-{pk}",
         stage="ended",
         outcome=outcome,
+        sip_status_code=SIP_STATUS[outcome],
+        cost_micros=chance.randrange(20_000, 90_000) if answered else None,
         dialed_at=at,
         answered_at=answered,
         ended_at=(answered or at) + timedelta(seconds=chance.randrange(18, 140)),

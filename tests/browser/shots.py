@@ -28,7 +28,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_HEIGHT = 2400
 # What the documentation shows; SHOTS=all takes every page, to look at.
 KEPT = {
-    "console": {"overview", "batch", "new-batch", "call", "calls"},
+    "console": {"overview", "batch", "new-batch", "call", "calls", "reports"},
     "control": {"overview", "batch", "review", "person"},
 }
 

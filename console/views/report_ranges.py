@@ -1,0 +1,123 @@
+"""Ranges of days of a report: the ready-made ones, a reader's own, and those kept under a name.
+
+A range is wholly in the address, so that it can be bookmarked and sent to a colleague. Names are
+kept in the reader's browser, because they are a convenience of one person.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+SAVED_COOKIE = "console_ranges"
+MAX_SAVED = 10
+MAX_NAME_CHARACTERS = 40
+DEFAULT = "7"
+DAYS = {"today": 1, "7": 7, "30": 30}
+OWN = "own"
+# The API counts by hour, which the days of a zone are made of, over so many days.
+MAX_DAYS_BY_HOUR = 61
+MAX_DAYS = 3_650
+
+
+class BadRange(ValueError):
+    """The days of the address are no range; the text says why."""
+
+
+@dataclass(frozen=True)
+class ReportRange:
+    """Whole days in the reader's zone; the last one may not be over."""
+
+    first_day: date
+    last_day: date
+    zone: ZoneInfo
+
+    @property
+    def since(self) -> datetime:
+        """The first instant."""
+        return datetime.combine(self.first_day, time.min, self.zone)
+
+    @property
+    def until(self) -> datetime:
+        """The first instant that is not in it any more."""
+        return datetime.combine(self.last_day + timedelta(days=1), time.min, self.zone)
+
+    @property
+    def days(self) -> list[date]:
+        """Every day of the range."""
+        amount = (self.last_day - self.first_day).days + 1
+        return [self.first_day + timedelta(days=day) for day in range(amount)]
+
+    @property
+    def is_one_day(self) -> bool:
+        """Whether it is drawn by the hour."""
+        return self.first_day == self.last_day
+
+    @property
+    def group_by(self) -> str:
+        """What the API groups by: hours, or days of UTC where there are too many hours."""
+        return "hour" if len(self.days) <= MAX_DAYS_BY_HOUR else "day"
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The range as the API wants it."""
+        return {"from": self.since.isoformat(), "to": self.until.isoformat()}
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return the ready-made ranges, for links."""
+    return [("today", _("Today")), ("7", _("7 days")), ("30", _("30 days"))]
+
+
+def range_of(query: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> ReportRange:
+    """Return the range that an address names. Raises BadRange."""
+    today = now.astimezone(zone).date()
+    chosen = query.get("range", DEFAULT)
+    if chosen != OWN:
+        days = DAYS.get(chosen, DAYS[DEFAULT])
+        return ReportRange(today - timedelta(days=days - 1), today, zone)
+    try:
+        first, last = (date.fromisoformat(query.get(name, "")) for name in ("from", "to"))
+    except ValueError as error:
+        raise BadRange(_("Choose a first and a last day.")) from error
+    if first > last:
+        raise BadRange(_("The first day must not be after the last one."))
+    if (last - first).days >= MAX_DAYS or not date.min < first <= last < date.max:
+        raise BadRange(_("Choose at most ten years."))
+    return ReportRange(first, last, zone)
+
+
+def query_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of a range, of the fields of a form or an address."""
+    chosen = values.get("range", DEFAULT)
+    names = ("range", "from", "to") if chosen == OWN else ("range",)
+    return {name: str(values.get(name, "")) for name in names}
+
+
+def saved_ranges(cookies: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the ranges that were kept in this browser, each with its name and query."""
+    try:
+        kept = json.loads(cookies.get(SAVED_COOKIE, "[]"))
+        named = [(str(name), query_of(dict(query))) for name, query in kept]
+    except (ValueError, TypeError):
+        return []  # anybody can write their own cookie
+    return [{"name": name, "query": urlencode(query)} for name, query in named[:MAX_SAVED]]
+
+
+def change_saved(cookies: Mapping[str, str], post: Mapping[str, Any]) -> str:
+    """Return the cookie with one more range, or without one."""
+    name = str(post.get("name", "")).strip()[:MAX_NAME_CHARACTERS]
+    forgotten = post.get("forget", name)
+    kept = [
+        [item["name"], dict(parse_qsl(item["query"]))]
+        for item in saved_ranges(cookies)
+        if item["name"] != forgotten
+    ]
+    if name and "forget" not in post:
+        kept.append([name, query_of(post)])
+    return json.dumps(kept[-MAX_SAVED:])

@@ -1,0 +1,135 @@
+"""Figures of calls over a range of days, drawn, as tables, and as CSV."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from console import charts
+from console.forms import Form
+from console.pages import COOKIE_SECONDS, Page, reader_zone
+from console.views import report_ranges, report_tables
+from console.views.report_ranges import ReportRange
+from console.words import sip_words, weekdays
+
+MAX_SIP_CAUSES = 10
+MAX_ROWS = 50
+TICKS = 8
+
+
+class ReportPage(Page):
+    """A page about the calls of a range, which its address holds."""
+
+    section = "reports"
+
+    def read_range(self) -> ReportRange:
+        """Return the range of the address. Raises BadRange."""
+        assert self.principal.workspace is not None
+        zone = reader_zone(self.request, self.principal.workspace.timezone)
+        return report_ranges.range_of(self.request.GET, zone, timezone.now())
+
+    def summarize(self, span: ReportRange, group_by: str) -> Any:
+        """Return the API's summary of the range."""
+        return self.api.get("/analytics/summary", **span.query, group_by=group_by)
+
+
+class ReportsView(ReportPage):
+    template = "reports/page"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        links = {
+            "ranges": report_ranges.choices(),
+            "saved": report_ranges.saved_ranges(request.COOKIES),
+            "chosen": request.GET.get("range", report_ranges.DEFAULT),
+        }
+        try:
+            span = self.read_range()
+        except report_ranges.BadRange as error:
+            form = Form(request.GET.dict(), message=str(error))
+            return self.show(**links, form=form, status=422)
+        form = Form({"from": span.first_day.isoformat(), "to": span.last_day.isoformat()})
+        return self.show(**links, form=form, span=span, **self._figures(span))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Keep a range under a name in this browser, or forget one."""
+        saved = report_ranges.change_saved(request.COOKIES, request.POST)
+        query = urlencode(report_ranges.query_of(request.POST))
+        response = redirect(f"{reverse('console:reports')}?{query}")
+        response.set_cookie(
+            report_ranges.SAVED_COOKIE,
+            saved,
+            max_age=COOKIE_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+        return response
+
+    def _figures(self, span: ReportRange) -> dict[str, Any]:
+        by_time = self.summarize(span, span.group_by)
+        totals = by_time["totals"]
+        if not totals["calls"]:
+            return {"is_empty": True}
+        versions = self.summarize(span, "agent_version")["groups"]
+        table = report_tables.rows_by_time(by_time["groups"], span)
+        return {
+            "cards": _cards(totals, report_tables.cost_of(versions)),
+            **_columns(table, span),
+            "legend": charts.legend_of(totals["outcomes"]),
+            "table": [row for row in table if row["calls"]],
+            "outcomes": charts.outcome_bars(totals["outcomes"]),
+            "causes": _causes(self.summarize(span, "sip_status")["groups"]),
+            "agents": versions[:MAX_ROWS],
+            "numbers": self.summarize(span, "number")["groups"][:MAX_ROWS],
+            "heat": charts.heat_map(report_tables.by_weekday_and_hour(by_time["groups"], span)),
+            "weekdays": weekdays(),
+        }
+
+
+class ReportFileView(ReportPage):
+    """The figures of the range as CSV, by one criterion."""
+
+    def get(self, request: HttpRequest, criterion: str) -> HttpResponseBase:
+        if criterion not in report_tables.FILE_CRITERIA:
+            return self.error(404)
+        try:
+            span = self.read_range()
+        except report_ranges.BadRange as error:
+            return self.error(400, str(error))
+        if criterion == "day":
+            groups = report_tables.rows_by_time(self.summarize(span, span.group_by)["groups"], span)
+        else:
+            groups = self.summarize(span, criterion)["groups"]
+        response = HttpResponse(report_tables.to_csv(groups), content_type="text/csv")
+        days = f"{span.first_day.isoformat()}-{span.last_day.isoformat()}"
+        name = f"calls-by-{criterion.replace('_', '-')}-{days}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+
+def _cards(totals: Mapping[str, Any], cost: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    return [
+        {"label": _("Calls"), "kind": "count", "value": totals["calls"]},
+        {"label": _("Answered"), "kind": "count", "value": totals["answered"]},
+        {"label": _("Answer rate"), "kind": "percent", "value": totals["answer_rate"]},
+        {"label": _("Talk time"), "kind": "duration", "value": totals["talk_seconds"]},
+        {"label": _("Cost of the models"), "kind": "cost", "value": cost},
+    ]
+
+
+def _columns(table: list[dict[str, Any]], span: ReportRange) -> dict[str, Any]:
+    """Return the stacked columns, with a date below every so many."""
+    groups = {row["label"]: row["outcomes"] for row in table}
+    columns = charts.columns_over_time(groups, list(groups))
+    return {"columns": columns, "every": max(1, len(columns) // TICKS), "by_hour": span.is_one_day}
+
+
+def _causes(groups: list[dict[str, Any]]) -> list[charts.Part]:
+    counts = {sip_words(group["key"]): group["calls"] for group in groups if group["key"]}
+    return charts.plain_bars(counts)[:MAX_SIP_CAUSES]
