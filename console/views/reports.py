@@ -43,7 +43,7 @@ class ReportsView(ReportPage):
     template = "reports/page"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        links = {
+        links: dict[str, Any] = {
             "ranges": report_ranges.choices(),
             "saved": report_ranges.saved_ranges(request.COOKIES),
             "chosen": request.GET.get("range", report_ranges.DEFAULT),
