@@ -18,7 +18,7 @@ SAVED_COOKIE = "console_ranges"
 MAX_SAVED = 10
 MAX_NAME_CHARACTERS = 40
 DEFAULT = "7"
-DAYS = {"today": 1, "7": 7, "30": 30}
+DAYS_BY_RANGE = {"today": 1, "7": 7, "30": 30}
 OWN = "own"
 # The API counts by hour, which the days of a zone are made of, over so many days.
 MAX_DAYS_BY_HOUR = 61
@@ -79,7 +79,7 @@ def range_of(query: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> ReportR
     today = now.astimezone(zone).date()
     chosen = query.get("range", DEFAULT)
     if chosen != OWN:
-        days = DAYS.get(chosen, DAYS[DEFAULT])
+        days = DAYS_BY_RANGE.get(chosen, DAYS_BY_RANGE[DEFAULT])
         return ReportRange(today - timedelta(days=days - 1), today, zone)
     try:
         first, last = (date.fromisoformat(query.get(name, "")) for name in ("from", "to"))

@@ -19,7 +19,7 @@ from console.views.report_ranges import ReportRange
 from console.words import sip_words, weekdays
 
 MAX_SIP_CAUSES = 10
-MAX_ROWS = 50
+MAX_GROUPS = 50
 TICKS = 8
 
 
@@ -85,8 +85,8 @@ class ReportsView(ReportPage):
             "table": [row for row in table if row["calls"]],
             "outcomes": charts.outcome_bars(totals["outcomes"]),
             "causes": _causes(self.summarize(span, "sip_status")["groups"]),
-            "agents": versions[:MAX_ROWS],
-            "numbers": self.summarize(span, "number")["groups"][:MAX_ROWS],
+            "agents": versions[:MAX_GROUPS],
+            "numbers": self.summarize(span, "number")["groups"][:MAX_GROUPS],
             "heat": charts.heat_map(report_tables.by_weekday_and_hour(by_time["groups"], span)),
             "weekdays": weekdays(),
         }
