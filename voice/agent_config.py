@@ -17,7 +17,9 @@ TOOL_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Tool:
-    """Something the agent can do. `destinations` are names and numbers of a transfer."""
+    """Something the agent can do. `destinations` are names and numbers of a transfer, and `method`
+    is how: `refer` or `join`.
+    """
 
     type: str
     name: str
@@ -27,6 +29,7 @@ class Tool:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: float = TOOL_TIMEOUT_SECONDS
     destinations: tuple[Mapping[str, Any], ...] = ()
+    method: str = "refer"
     speech_while_running: str = ""
 
 
@@ -159,6 +162,7 @@ def _tool(tool: Mapping[str, Any]) -> Tool:
         headers={name: str(value) for name, value in headers.items()},
         timeout_seconds=_number(tool, "timeout_seconds", TOOL_TIMEOUT_SECONDS),
         destinations=_items(tool, "destinations"),
+        method=_text(tool, "method") or "refer",
         speech_while_running=_text(tool, "say_while_running"),
     )
 

@@ -64,9 +64,9 @@ def _serve(parser: argparse.ArgumentParser) -> Command:
 
 
 def _bench(parser: argparse.ArgumentParser) -> Command:
-    from voice import bench  # noqa: PLC0415  # see the module's docstring
+    from voice.bench import command  # noqa: PLC0415  # see the module's docstring
 
-    return bench.run
+    return command.run
 
 
 def _analyse(parser: argparse.ArgumentParser) -> Command:

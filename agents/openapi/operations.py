@@ -111,6 +111,7 @@ REQUEST_EXAMPLE = {
             "type": "transfer_call",
             "name": "transfer",
             "destinations": [{"name": "reception", "number": "+12025550123"}],
+            "method": "refer",
             "say_while_running": "One moment, I put you through.",
         },
         {"type": "opt_out", "name": "opt_out"},

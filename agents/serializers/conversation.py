@@ -19,6 +19,7 @@ SOUNDS = [
     "crowded_room",
     "keyboard_typing",
     "keyboard_typing2",
+    "hold_music",
 ]
 
 

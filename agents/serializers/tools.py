@@ -3,16 +3,19 @@
 import re
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from agents.serializers.stored import StoredSerializer, VerbatimText, require_unique_names
 from voiceops.api.errors import field_error
 from voiceops.api.field_errors import FieldErrors
 from voiceops.api.serializers import Choice, JsonObject, Number, Phone, Text, Url
+from voiceops.core.public_addresses import find_url_fault
 
 TOOL_TYPES = ["webhook", "end_call", "transfer_call", "dtmf", "mcp", "opt_out"]
 # Tools that ask a server, at their `url` and with their headers.
 TOOLS_WITH_URL = ("webhook", "mcp")
+TRANSFER_METHODS = ["refer", "join"]
 MAX_DESTINATIONS = 50
 # RFC 9110: a token; values without control characters, so that none smuggles in a second header.
 HTTP_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -67,6 +70,12 @@ class ToolSerializer(StoredSerializer):
         required=False,
         help_text="of `transfer_call`: to these alone; without them to any number",
     )
+    method = Choice(
+        choices=TRANSFER_METHODS,
+        required=False,
+        help_text="of `transfer_call`: `refer` (without it) hands the callee's line over, `join` "
+        "calls one of the `destinations` into the call",
+    )
     say_while_running = VerbatimText(
         max_length=500,
         allow_blank=True,
@@ -79,11 +88,21 @@ class ToolSerializer(StoredSerializer):
         kind = attrs["type"]
         if kind in TOOLS_WITH_URL and "url" not in attrs:
             errors.add("url", field_error("value_error.missing").detail)
+        elif kind == "mcp" and (
+            fault := find_url_fault(attrs["url"], permits_private=settings.DEBUG)
+        ):
+            # The voice worker checks it again, and every address that its name resolves to.
+            errors.add("url", field_error("value_error", f"the address {fault}").detail)
         if "secret_headers" in attrs and kind not in TOOLS_WITH_URL:
             wrong = field_error("value_error", "only webhook and mcp have secret headers")
             errors.add("secret_headers", wrong.detail)
-        if "destinations" in attrs and kind != "transfer_call":
-            wrong = field_error("value_error", "only transfer_call has destinations")
+        for key in ("destinations", "method"):
+            if key in attrs and kind != "transfer_call":
+                wrong = field_error("value_error", f"only transfer_call has {key}")
+                errors.add(key, wrong.detail)
+        if attrs.get("method") == "join" and not attrs.get("destinations"):
+            # Else whoever talks to the agent could have any number dialled.
+            wrong = field_error("value_error", "join needs destinations")
             errors.add("destinations", wrong.detail)
         if errors:
             raise serializers.ValidationError(errors.as_detail())

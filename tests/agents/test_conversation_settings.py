@@ -45,6 +45,7 @@ SETTINGS: dict[str, Any] = {
             "type": "transfer_call",
             "name": "reception",
             "destinations": [{"name": "desk", "number": "+12025550123"}],
+            "method": "join",
             "say_while_running": "One moment. ",
         },
         {"type": "opt_out", "name": "never_again"},
@@ -148,6 +149,26 @@ LONG = "ensure this value is less than or equal to"
             {"tools": [{"type": "opt_out", "name": "x", "destinations": []}]},
             ["tools", 0, "destinations"],
             "only transfer_call has destinations",
+        ),
+        (
+            {"tools": [{"type": "webhook", "name": "x", "url": "https://a.b", "method": "join"}]},
+            ["tools", 0, "method"],
+            "only transfer_call has method",
+        ),
+        (
+            {"tools": [{"type": "transfer_call", "name": "x", "method": "join"}]},
+            ["tools", 0, "destinations"],
+            "join needs destinations",
+        ),
+        (
+            {"tools": [{**CALENDAR, "url": "https://169.254.169.254/mcp"}]},
+            ["tools", 0, "url"],
+            "the address must be public",
+        ),
+        (
+            {"tools": [{**CALENDAR, "url": "http://example.com/mcp"}]},
+            ["tools", 0, "url"],
+            "the address must be an https address",
         ),
         (
             {"tools": [{"type": "dtmf", "name": "x", "secret_headers": {}}]},

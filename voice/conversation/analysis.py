@@ -12,6 +12,8 @@ from typing import Any
 
 import jsonschema
 from livekit.agents import llm
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 MAX_ANSWER_ATTEMPTS = 2
 OBJECT = re.compile(r"\{.*\}", re.DOTALL)
@@ -81,7 +83,7 @@ def _validate(text: str, schema: Mapping[str, Any]) -> tuple[str, dict[str, Any]
         answer = json.loads(found[0]) if found else None
         if not isinstance(answer, dict):
             return "no JSON object", None
-        jsonschema.validate(answer, schema)
+        _check(answer, schema)
     except ValueError as error:
         return f"no JSON ({error})", None
     except jsonschema.ValidationError as error:
@@ -89,4 +91,17 @@ def _validate(text: str, schema: Mapping[str, Any]) -> tuple[str, dict[str, Any]
         return f"{place}: {error.message}"[:300], None
     except jsonschema.SchemaError as error:
         return f"the agent's schema cannot be used: {error.message}"[:300], None
+    except Unresolvable as error:
+        return f"the agent's schema refers to {error.ref}, which is not in it"[:300], None
     return "", answer
+
+
+def _check(answer: Any, schema: Mapping[str, Any]) -> None:
+    """Raises ValidationError, SchemaError, and Unresolvable for a reference out of the schema."""
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(dict(schema))
+    # With the library's own registry, a `$ref` would be fetched from wherever it points.
+    checked = validator(schema, registry=Registry())
+    error = jsonschema.exceptions.best_match(checked.iter_errors(answer))
+    if error is not None:
+        raise error

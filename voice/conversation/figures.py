@@ -37,8 +37,10 @@ class Latency:
     turns: list[dict[str, float]] = field(default_factory=list)
     _callee: dict[str, float] = field(default_factory=dict)
 
-    def record(self, role: str, metrics: Mapping[str, Any]) -> None:
-        """Add what the framework measured at one message."""
+    def record(self, role: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+        """Add what the framework measured at one message, and return the parts of the agent's
+        turn: what the callee waited for since their own, which has none.
+        """
         parts = {
             ours: round(float(metrics[theirs]), 3)
             for theirs, ours in PARTS.items()
@@ -46,9 +48,11 @@ class Latency:
         }
         if role == "user":
             self._callee = parts
-        elif "total" in parts:
-            self.turns.append({**self._callee, **parts})
-            self._callee = {}
+            return {}
+        whole, self._callee = {**self._callee, **parts}, {}
+        if "total" in whole:
+            self.turns.append(whole)
+        return whole
 
     def summary(self) -> dict[str, float]:
         """Return the figures of the call; those that were not measured are left out."""

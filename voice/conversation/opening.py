@@ -15,6 +15,12 @@ CONVERSATION_POLL_SECONDS = 0.05
 GREETING_OVER_SECONDS = 1.0
 # After a message, until the hang-up: machines cut off what has just been said.
 MESSAGE_LINGER_SECONDS = 2.0
+# From the first menu on, until somebody has to be reached.
+MAX_MENU_SECONDS = 120.0
+MENU = (
+    "A telephone menu has just spoken. Press the keys that lead to the person you are calling, and "
+    "say nothing."
+)
 GENERATED_OPENING = "The callee has just answered. Begin the conversation with one short sentence."
 MIN_ECHO_WORDS = 2
 ANY_WORD = re.compile(r"[^\W_]+")
@@ -27,6 +33,7 @@ class Opening:
     talk: "Talk"
     is_over: bool = False
     is_spoken_whole: bool = False
+    _answered_at: float = 0.0
     _spoken: str = ""
     _has_heard_turn: bool = False
     _detector: Detector = field(default_factory=lambda: Detector(0.0))
@@ -43,6 +50,7 @@ class Opening:
 
     async def run(self, answered_at: float) -> None:
         """Decide who answered, and begin. Returns when the callee's turns are to be answered."""
+        self._answered_at = answered_at
         earlier, self._detector = self._detector.transcript, Detector(answered_at)
         if earlier:
             self._detector.hear_words(earlier, answered_at)
@@ -76,7 +84,8 @@ class Opening:
             "detected",
             kind=found.kind,
             reason=found.reason,
-            seconds=found.seconds,
+            # Since the answer, also when it is the second to be detected.
+            seconds=round(self.talk.clock.now() - self._answered_at, 3),
             transcript=found.transcript,
         )
         return found
@@ -116,14 +125,45 @@ class Opening:
     async def _meet_machine(self, found: Verdict) -> None:
         talk, action = self.talk, self.config.voicemail.action
         await talk.deliver_reports()
-        can_press_keys = any(tool.type == "dtmf" for tool in self.config.tools)
-        if action == "continue" or (found.is_menu and can_press_keys):
+        if found.is_menu and any(tool.type == "dtmf" for tool in self.config.tools):
+            await self._walk_menu()
+        elif action == "continue":
             await self._wait_for_quiet()
             await self._begin()
         elif action == "leave_message" and not found.is_menu:
             await self._leave_message()
         else:
             talk.end("voicemail")
+
+    async def _walk_menu(self) -> None:
+        """Let the model press keys, menu by menu, until somebody else answers."""
+        talk = self.talk
+        until = talk.clock.now() + MAX_MENU_SECONDS
+        while talk.clock.now() < until and not talk.over.done():
+            await self._wait_for_quiet()
+            await talk.wait_for(talk.session.generate_reply(instructions=MENU))
+            if not talk.has_sound:
+                # In text, whoever is reached speaks in the next turn.
+                await self._begin()
+                return
+            found = await self._next_voice(until)
+            if found is None:
+                break
+            if not found.is_menu:
+                await self._act(self._report(found))
+                return
+        talk.end("voicemail")
+
+    async def _next_voice(self, until: float) -> Verdict | None:
+        """Return who speaks next, after the ringing of an extension; None when nobody does."""
+        talk = self.talk
+        self._detector = Detector(talk.clock.now())
+        while talk.clock.now() < until and not talk.over.done() and talk.ending is None:
+            found = self._detector.verdict(talk.clock.now())
+            if found is not None and found.transcript:
+                return found
+            await talk.clock.sleep(CONVERSATION_POLL_SECONDS)
+        return None
 
     async def _leave_message(self) -> None:
         talk = self.talk

@@ -1,6 +1,6 @@
 """The agent as its model sees it: its prompt, its tools, and the turns that it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,17 +13,18 @@ TELEPHONE = (
     "You are on a telephone call: your words are spoken. Use short sentences, no lists and no "
     "markup, and write numbers as they are spoken. Speak the language {language}. It is {moment}."
 )
+UNAVAILABLE = "These systems cannot be reached during this call: {names}."
 
 
 class Persona(Agent):
-    """`holds_turn(text)` returns whether a turn of the callee stays without an answer."""
+    """`holds_turn(text, metrics)` returns whether a turn of the callee stays without an answer."""
 
     def __init__(
         self,
         config: AgentConfig,
         *,
         tools: list[llm.Tool | llm.Toolset],
-        holds_turn: Callable[[str], bool],
+        holds_turn: Callable[[str, Mapping[str, Any]], bool],
     ) -> None:
         super().__init__(instructions=instructions(config), tools=tools)
         self._holds_turn = holds_turn
@@ -33,14 +34,24 @@ class Persona(Agent):
     ) -> None:
         """Raises StopResponse for a turn that stays in the context, but is not answered."""
         text = new_message.text_content or ""
-        if self._holds_turn(text):
+        if self._holds_turn(text, new_message.metrics):
             await self.add_turn(text)
             raise StopResponse
 
     async def add_turn(self, text: str) -> None:
         """Put words of the callee into the context, without an answer to them."""
+        await self._add("user", text)
+
+    async def add_tools(self, tools: Sequence[llm.Tool], missing: Sequence[str]) -> None:
+        """Give the model more tools, and tell it which ones it will not get."""
+        if tools:
+            await self.update_tools([*self.tools, *tools])
+        if missing:
+            await self._add("system", UNAVAILABLE.format(names=", ".join(missing)))
+
+    async def _add(self, role: llm.ChatRole, text: str) -> None:
         context = self.chat_ctx.copy()
-        context.add_message(role="user", content=text)
+        context.add_message(role=role, content=text)
         await self.update_chat_ctx(context)
 
 

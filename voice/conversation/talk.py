@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from livekit.agents import AgentSession, RunContext, llm
+from livekit.agents import AgentSession, RunContext
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.events import (
     AgentStateChangedEvent,
@@ -24,13 +24,14 @@ from livekit.agents.voice.events import (
 
 from voice.agent_config import AgentConfig
 from voice.clock import Clock, RealClock
-from voice.conversation.figures import Latency, usage_items
+from voice.conversation.figures import usage_items
 from voice.conversation.limits import Due, Limits
 from voice.conversation.opening import Opening
 from voice.conversation.persona import Persona
 from voice.conversation.session import make_session
 from voice.conversation.tools import Toolbox
-from voice.journal import Journal, timestamp
+from voice.conversation.turns import TurnRecorder, report_error, report_fallbacks
+from voice.journal import Journal
 from voice.lines.line import Line
 from voice.providers.registry import Parts
 
@@ -63,25 +64,29 @@ class Talk:
     permits_private: bool = False
     mocks: Mapping[str, Any] | None = None
     flush_reports: Callable[[], Awaitable[None]] | None = None
-    latency: Latency = field(default_factory=Latency)
+    turns: TurnRecorder = field(init=False)
+    toolbox: Toolbox = field(init=False)
     limits: Limits = field(init=False)
     opening: Opening = field(init=False)
     agent: Persona = field(init=False)
     session: "AgentSession[Any]" = field(init=False)
     over: "asyncio.Future[str]" = field(init=False)
     ending: str | None = None
+    is_handed_over: bool = False
     _tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     _is_reminder: bool = False
     _answered_at: float = 0.0
     _digits: str = ""
     _pressing: "asyncio.Task[Any] | None" = None
+    _connecting: "asyncio.Task[Any] | None" = None
 
     def __post_init__(self) -> None:
         self.over = asyncio.get_running_loop().create_future()
-        toolbox = Toolbox(self, self.call_id, self.permits_private, self.mocks)
+        self.turns = TurnRecorder(self.journal, self.config.language, self.has_sound)
+        self.toolbox = Toolbox(self, self.call_id, self.permits_private, self.mocks)
         self.agent = Persona(
             self.config,
-            tools=toolbox.functions(self.config.tools),
+            tools=self.toolbox.functions(self.config.tools),
             holds_turn=self._holds_turn,
         )
         self.session = make_session(self.config, self.parts, is_telephone=self.line.is_telephone)
@@ -107,6 +112,8 @@ class Talk:
         self.line.watch_digits(self._on_digit)
         # Before the answer, so that the callee's first words are heard.
         await self.start(self.session, self.agent)
+        if self.toolbox.has_servers:
+            self._connecting = self.spawn(self._connect_servers())
         if not await self.line.wait_for_answer():
             self._finish(self.line.left.result() if self.line.left.done() else "")
             return
@@ -116,18 +123,23 @@ class Talk:
         await self.opening.run(now)
         self.limits.touch(self.clock.now())
 
+    async def _connect_servers(self) -> None:
+        """Get the tools of other systems, while the phone rings or the opening is spoken."""
+        await self.agent.add_tools(*await self.toolbox.connect(self.config.tools))
+
     async def close(self) -> None:
         """Report what was used, hang up, and close the session."""
         if not self.over.done():
             self.over.set_result(self.ending or "agent_crashed")
         # The report stands before the line's end, because that may end this process as well.
         items = usage_items(self.session.usage.model_usage)
-        self.journal.add("usage", items=items, latency=self.latency.summary())
+        self.journal.add("usage", items=items, latency=self.turns.latency.summary())
         for task in self._tasks:
             task.cancel()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.line.hang_up()
+                await self.toolbox.close()
                 await self.session.aclose()
         except TimeoutError:
             log.warning("The session did not close within %s seconds", CLOSE_SECONDS)
@@ -135,15 +147,17 @@ class Talk:
     async def hear_greeting(self, text: str) -> None:
         """Hear what the callee says on answering, in a talk in text, before `begin`."""
         self.opening.hear_words(text, self.clock.now())
-        self._holds_turn(text)
+        self._holds_turn(text, {})
         await self.agent.add_turn(text)
 
     async def hear(self, text: str) -> None:
         """Answer words of the callee, in a talk in text. Returns when the agent has spoken."""
         self.limits.touch(self.clock.now())
-        if self._holds_turn(text):
+        if self._holds_turn(text, {}):
             await self.agent.add_turn(text)
             return
+        if self._connecting is not None:
+            await self._connecting
         await self.wait_for(self.session.generate_reply(user_input=text))
         await self._wait_for_end()
 
@@ -234,13 +248,23 @@ class Talk:
             log.warning("The last words took longer than %s seconds", MAX_LAST_WORDS_SECONDS)
         self._finish(reason)
 
+    def hand_over(self) -> None:
+        """Fall silent: the callee talks with somebody else now, until either of them hangs up."""
+        self.is_handed_over = True
+        # Nobody speaks with the agent, so that nobody is silent.
+        self.limits.pause()
+        if self.has_sound:
+            self.session.input.set_audio_enabled(False)
+        self.line.colleague_left.add_done_callback(lambda _: self._finish("transferred"))
+
     def _finish(self, reason: str) -> None:
         if not self.over.done():
             self.over.set_result(reason)
 
     def _on_left(self, left: "asyncio.Future[str]") -> None:
         # A transfer that succeeded, or our own end, takes the callee out of the room, too.
-        self._finish(self.ending or left.result())
+        ending = "transferred" if self.is_handed_over else self.ending
+        self._finish(ending or left.result())
 
     # --- limits ---
 
@@ -276,6 +300,7 @@ class Talk:
 
     def _subscribe(self) -> None:
         session = self.session
+        report_fallbacks(self.parts, self.journal)
         session.on("conversation_item_added", self._on_item)
         session.on("user_input_transcribed", self._on_words)
         session.on("user_state_changed", self._on_callee)
@@ -284,36 +309,20 @@ class Talk:
         session.on("close", self._on_close)
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
-        item = event.item
-        if item.type != "message" or item.role not in ("user", "assistant"):
-            return
-        self.latency.record(item.role, item.metrics)
-        role = "callee" if item.role == "user" else "agent"
-        self._add_turn(role, item)
+        if event.item.type == "message":
+            self.turns.add(event.item)
 
-    def _add_turn(self, role: str, item: llm.ChatMessage) -> None:
-        text = (item.text_content or "").strip()
-        if text:
-            began = item.metrics.get("started_speaking_at") or item.created_at
-            self.journal.add(
-                "turn",
-                role=role,
-                text=text,
-                started_at=timestamp(began),
-                interrupted=bool(item.interrupted),
-            )
-
-    def _holds_turn(self, text: str) -> bool:
+    def _holds_turn(self, text: str, metrics: Mapping[str, Any]) -> bool:
         """Return whether a turn of the callee is not answered; it is recorded then."""
-        if not self.opening.is_over or self.ending is not None:
-            now = timestamp()
-            self.journal.add("turn", role="callee", text=text, started_at=now, interrupted=False)
+        if not self.opening.is_over or self.ending is not None or self.is_handed_over:
+            self.turns.add_held(text, metrics)
             return True
         return self.opening.is_echo(text)
 
     def _on_words(self, event: UserInputTranscribedEvent) -> None:
         if event.is_final and event.transcript.strip():
             now = self.clock.now()
+            self.turns.heard_language = str(event.language or "")
             self.opening.hear_words(event.transcript, now)
             self.limits.touch(now)
 
@@ -322,9 +331,9 @@ class Talk:
 
     def _on_agent(self, event: AgentStateChangedEvent) -> None:
         now = self.clock.now()
-        is_first = self.has_sound and self.latency.answer_to_audio is None
+        is_first = self.has_sound and self.turns.latency.answer_to_audio is None
         if event.new_state == "speaking" and is_first:
-            self.latency.answer_to_audio = round(now - self._answered_at, 3)
+            self.turns.latency.answer_to_audio = round(now - self._answered_at, 3)
         busy = ("speaking", "thinking")
         if event.new_state in busy and event.old_state not in busy:
             self.limits.pause()
@@ -332,15 +341,7 @@ class Talk:
             self.limits.resume(now, is_reminder=self._is_reminder)
 
     def _on_error(self, event: ErrorEvent) -> None:
-        error = event.error
-        self.journal.add(
-            "error",
-            part=str(getattr(error, "type", "")).removesuffix("_error"),
-            provider=str(getattr(event.source, "provider", "")),
-            # The class alone: a provider's words may repeat what was said.
-            text=type(getattr(error, "error", error)).__name__,
-            fallback=bool(getattr(error, "recoverable", False)),
-        )
+        report_error(event, self.journal)
 
     def _on_close(self, event: CloseEvent) -> None:
         self._finish(self.ending or ("provider_failed" if event.error else "connection_lost"))

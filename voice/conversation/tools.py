@@ -5,34 +5,29 @@ back to the model in words, and the conversation goes on.
 """
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from livekit.agents import RunContext, function_tool, llm
 
 from voice.agent_config import Tool
+from voice.conversation.mcp_server import McpServer
+from voice.conversation.secrets import mask_headers, without_secrets
+from voice.conversation.transfer_tool import Arguments, TransferTool
 from voice.conversation.webhook_tool import ToolFailure, WebhookTool
 from voice.journal import Journal
-from voice.lines.line import Line, Transfer
+from voice.lines.line import KEYS, Line
 
-KEYS = re.compile(r"[0-9*#A-Dw]{1,32}")
-NUMBER = re.compile(r"\+[1-9]\d{6,14}")
-# Arguments whose value is not repeated in reports.
-SECRET_ARGUMENT = re.compile(
-    r"pass(word|code|phrase)|secret|token|\bpin\b|cvv|cvc|card|iban|ssn|api_?key", re.IGNORECASE
-)
-MASK = "********"
 # The names under which VoiceOps knows the tool; it is reported as the first.
 OPT_OUT_NAMES = ("opt_out", "do_not_call")
 OPT_OUT = OPT_OUT_NAMES[0]
 MAX_REPORTED_RESULT = 2_000
-SERVED_TYPES = ("webhook", "end_call", "transfer_call", "dtmf", "opt_out")
-TRANSFER_SECONDS = 45.0  # the ringing of the target, and LiveKit's answer
+SERVED_TYPES = ("webhook", "end_call", "transfer_call", "dtmf", "mcp", "opt_out")
+# What other systems answer, and a rehearsal in their stead.
+ASKING_TYPES = ("webhook", "mcp")
 
-Arguments = Mapping[str, Any]
 Action = Callable[[Arguments, "RunContext[Any]"], Awaitable["str | None"]]
 
 
@@ -55,16 +50,21 @@ class Talk(Protocol):
     def speak_soon(self, text: str) -> None:
         """Say something while a tool runs."""
 
+    def hand_over(self) -> None:
+        """Fall silent: the callee talks with somebody else now."""
+
 
 @dataclass
 class Toolbox:
-    """Makes functions of tools. `mocks` replace what tools do, by name, in rehearsals."""
+    """Makes functions of tools. `mocks` replace what other systems answer, by name, in
+    rehearsals.
+    """
 
     talk: Talk
     call_id: str = ""
     permits_private: bool = False
     mocks: Mapping[str, Any] | None = None
-    _running: set[str] = field(default_factory=set)
+    _servers: list[McpServer] = field(default_factory=list)
 
     def functions(self, tools: tuple[Tool, ...]) -> list[llm.Tool | llm.Toolset]:
         """Return a function for each tool that this worker serves, and report the others."""
@@ -72,11 +72,59 @@ class Toolbox:
         for tool in tools:
             if tool not in served:
                 text = f"The tool {tool.name} is of a type that this worker does not serve"
-                self.talk.journal.add("error", part="tools", text=f"{text}: {tool.type}")
-        return [self._function(tool) for tool in served]
+                self._report_fault(tool, f"{text}: {tool.type}")
+        servers = [tool for tool in served if tool.type == "mcp"]
+        own: list[llm.Tool | llm.Toolset] = [
+            self._function(tool, self._action(tool)) for tool in served if tool not in servers
+        ]
+        if self.mocks is None:
+            self._servers = [McpServer(tool, self.permits_private) for tool in servers]
+            return own
+        # No server is asked in a rehearsal: it has the tools that the script answers for.
+        known = {tool.name for tool in tools}
+        names = [name for name in self.mocks if servers and name not in known]
+        played = [replace(servers[0], name=name, parameters={"type": "object"}) for name in names]
+        return [*own, *(self._function(tool, self._mock(tool.name)) for tool in played)]
 
-    def _function(self, tool: Tool) -> llm.Tool:
-        action = self._action(tool)
+    @property
+    def has_servers(self) -> bool:
+        """Whether some of the tools are still to be asked for."""
+        return bool(self._servers)
+
+    async def connect(self, own: Iterable[Tool]) -> tuple[list[llm.Tool], list[str]]:
+        """Return the functions of the MCP servers beside the agent's own tools, and the names of
+        the servers that failed.
+        """
+        listed = await asyncio.gather(*(self._list(server) for server in self._servers))
+        taken = {tool.name for tool in own}
+        functions, missing = [], []
+        for server, tools in zip(self._servers, listed, strict=True):
+            if tools is None:
+                missing.append(server.tool.name)
+            for tool in tools or []:
+                # Of two tools with one name, the later has its server's name in front.
+                name = tool.name if tool.name not in taken else f"{server.tool.name}_{tool.name}"
+                if name not in taken:
+                    taken.add(name)
+                    action = _server_action(server, tool.name)
+                    functions.append(self._function(replace(tool, name=name), action))
+        return functions, missing
+
+    async def _list(self, server: McpServer) -> list[Tool] | None:
+        try:
+            return await server.connect()
+        except ToolFailure as failure:
+            self._report_fault(server.tool, f"{server.tool.name}: {failure}")
+            return None
+
+    async def close(self) -> None:
+        """Take leave of the MCP servers."""
+        await asyncio.gather(*(server.close() for server in self._servers))
+
+    def _report_fault(self, tool: Tool, text: str) -> None:
+        self.talk.journal.add("error", part="tools", provider=tool.name, text=text, fallback=True)
+
+    def _function(self, tool: Tool, action: Action) -> llm.Tool:
         schema = {
             "name": tool.name,
             "description": tool.description or DESCRIPTIONS.get(effect_of(tool), ""),
@@ -93,9 +141,9 @@ class Toolbox:
             "end_call": self._end_call,
             "opt_out": self._opt_out,
             "dtmf": self._press_keys,
-            "transfer_call": _Transfer(tool, self.talk).run,
+            "transfer_call": TransferTool(tool, self.talk).run,
         }
-        if self.mocks is not None and tool.type == "webhook":
+        if self.mocks is not None and tool.type in ASKING_TYPES:
             return self._mock(tool.name)
         webhook = WebhookTool(tool, self.call_id, self.permits_private)
 
@@ -115,10 +163,12 @@ class Toolbox:
         try:
             result = await action(arguments, context)
         except ToolFailure as failure:
-            self._report(tool, context, arguments, str(failure), began, failed=True)
-            raise llm.ToolError(str(failure)) from failure
+            text = mask_headers(str(failure), tool.headers)
+            self._report(tool, context, arguments, text, began, failed=True)
+            raise llm.ToolError(text) from failure
         finally:
             self.talk.resume_limits()
+        result = result and mask_headers(result, tool.headers)
         # An opt-out has been reported by itself, before the callee is answered.
         if effect_of(tool) != OPT_OUT:
             self._report(tool, context, arguments, result, began, failed=False)
@@ -179,50 +229,11 @@ class Toolbox:
         return f"Pressed {digits}"
 
 
-@dataclass(frozen=True)
-class _Transfer:
-    """The cold transfer of one tool: to its destinations only, if it has some."""
+def _server_action(server: McpServer, name: str) -> Action:
+    async def ask(arguments: Arguments, context: "RunContext[Any]") -> str:
+        return await server.call(name, arguments)
 
-    tool: Tool
-    talk: Talk
-
-    async def run(self, arguments: Arguments, context: "RunContext[Any]") -> str | None:
-        """Raises ToolFailure with the reason for which the talk goes on."""
-        number = self._number(arguments)
-        # The callee must hear where they are being put through before they are.
-        await context.wait_for_playout()
-        try:
-            async with asyncio.timeout(TRANSFER_SECONDS):
-                result = await self.talk.line.transfer(number)
-        except TimeoutError:
-            result = Transfer(succeeded=False, text="the other side did not answer in time")
-        status = "transferred" if result.succeeded else "failed"
-        self.talk.journal.add(
-            "transfer", to=number, status=status, sip_status_code=result.sip_status_code
-        )
-        if not result.succeeded:
-            reason = result.text or "it was refused"
-            raise ToolFailure(f"The transfer did not succeed: {reason}. The callee is still here")
-        self.talk.end_after(context, "transferred")
-        return None
-
-    def _number(self, arguments: Arguments) -> str:
-        """Raises ToolFailure when no number, or one that is not allowed, was asked for."""
-        wanted = next(
-            (str(arguments[key]) for key in ("destination", "number", "to") if arguments.get(key)),
-            "",
-        )
-        allowed = {
-            str(item.get("name")): str(item.get("number")) for item in self.tool.destinations
-        }
-        if allowed and not wanted and len(allowed) == 1:
-            return next(iter(allowed.values()))
-        number = allowed.get(wanted, wanted)
-        if allowed and number not in allowed.values():
-            raise ToolFailure(f"Only these can be transferred to: {', '.join(allowed)}")
-        if not NUMBER.fullmatch(number):
-            raise ToolFailure("A transfer needs a number such as +12025550123")
-        return number
+    return ask
 
 
 DESCRIPTIONS = {
@@ -251,13 +262,3 @@ def default_parameters(tool: Tool) -> dict[str, Any]:
         "transfer_call": {"destination": {**text, "enum": names}} if names else {"number": text},
     }.get(effect_of(tool), {})
     return {"type": "object", "properties": properties}
-
-
-def without_secrets(value: Any) -> Any:
-    """Return arguments for a report: values under names of secrets are masked."""
-    if isinstance(value, Mapping):
-        return {
-            name: MASK if SECRET_ARGUMENT.search(str(name)) else without_secrets(inner)
-            for name, inner in value.items()
-        }
-    return [without_secrets(item) for item in value] if isinstance(value, list) else value

@@ -9,18 +9,13 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import aiohttp
 
 from voice.agent_config import Tool
-from voiceops.core.public_addresses import (
-    UNREACHABLE_TEXT,
-    PublicResolver,
-    find_url_fault,
-    public_socket,
-)
+from voice.conversation.guarded_http import guarded_session
+from voiceops.core.public_addresses import UNREACHABLE_TEXT, find_url_fault
 
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_RESULT_CHARACTERS = 8_000
@@ -55,18 +50,8 @@ class WebhookTool:
 
     async def _post(self, arguments: Mapping[str, Any]) -> str:
         body = {"tool": self.tool.name, "arguments": dict(arguments), "call_id": self.call_id}
-        connector = aiohttp.TCPConnector(
-            resolver=PublicResolver(permits_private=self.permits_private),
-            socket_factory=partial(public_socket, permits_private=self.permits_private),
-            # A cached name would be checked once and used later, with another address.
-            use_dns_cache=False,
-            force_close=True,
-        )
-        session = aiohttp.ClientSession(
-            connector=connector, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
         async with (
-            session,
+            guarded_session(permits_private=self.permits_private) as session,
             # A redirect could lead to a private address, and would carry the headers along.
             session.post(
                 self.tool.url, json=body, headers=dict(self.tool.headers), allow_redirects=False

@@ -1,9 +1,14 @@
 """What a conversation needs of the callee's connection, whatever carries it."""
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+# What can be pressed on a telephone; `w` is a pause.
+KEYS = re.compile(r"[0-9*#A-Dw]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Line(Protocol):
     def left(self) -> "asyncio.Future[str]":
         """Done with the reason when the callee is gone."""
 
+    @property
+    def colleague_left(self) -> "asyncio.Future[None]":
+        """Done when the one who was called in is gone."""
+
     def watch_digits(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with every key that the callee presses."""
 
@@ -37,6 +46,9 @@ class Line(Protocol):
 
     async def transfer(self, number: str) -> Transfer:
         """Hand the callee over to a number, and return when that has succeeded or failed."""
+
+    async def call_in(self, number: str) -> Transfer:
+        """Call somebody into the callee's room, and return when they have answered or failed to."""
 
     async def send_digits(self, digits: str) -> None:
         """Press keys."""
@@ -55,7 +67,11 @@ class MemoryLine:
     left: "asyncio.Future[str]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    is_open: bool = True
+    colleague_left: "asyncio.Future[None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    # Unix time; 0 while the line is open.
+    hung_up_at: float = 0.0
     _handlers: list[Callable[[str], None]] = field(default_factory=list)
 
     def watch_digits(self, handler: Callable[[str], None]) -> None:
@@ -70,10 +86,17 @@ class MemoryLine:
         return not self.left.done()
 
     async def hang_up(self) -> None:
-        self.is_open = False
+        self.hung_up_at = time.time()
 
     async def transfer(self, number: str) -> Transfer:
         return self.transfers.get(number, Transfer(succeeded=True))
+
+    async def call_in(self, number: str) -> Transfer:
+        result = await self.transfer(number)
+        if result.succeeded:
+            # The two have talked, and hang up.
+            asyncio.get_running_loop().call_soon(self.colleague_left.set_result, None)
+        return result
 
     async def send_digits(self, digits: str) -> None:
         self.digits.append(digits)

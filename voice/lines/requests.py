@@ -12,7 +12,14 @@ from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
 from voice.lines.line import Transfer
-from voice.lines.waiting import STATUS, CalleeWatch, DigitHandler, RoomDeletion, transfer
+from voice.lines.waiting import (
+    COLLEAGUE,
+    CalleeWatch,
+    DigitHandler,
+    RoomDeletion,
+    call_in,
+    transfer,
+)
 
 PARTICIPANT_POLL_SECONDS = 0.25
 TELEPHONE, BROWSER = ParticipantInfo.Kind.SIP, ParticipantInfo.Kind.STANDARD
@@ -28,6 +35,7 @@ class RequestLine:
     deletion: RoomDeletion
     sent_digits: list[str] = field(default_factory=list)
     _task: "asyncio.Task[None] | None" = None
+    _has_colleague: bool = False
 
     @property
     def left(self) -> "asyncio.Future[str]":
@@ -36,6 +44,10 @@ class RequestLine:
     @property
     def is_telephone(self) -> bool:
         return self.callee.is_telephone
+
+    @property
+    def colleague_left(self) -> "asyncio.Future[None]":
+        return self.callee.colleague_left
 
     def watch_digits(self, handler: DigitHandler) -> None:
         """Do nothing: without sound no keys are heard."""
@@ -63,9 +75,11 @@ class RequestLine:
             return
         callees = [one for one in listed.participants if one.kind in (TELEPHONE, BROWSER)]
         for one in callees:
-            status = one.attributes.get(STATUS, "dialing") if one.kind == TELEPHONE else None
-            self.callee.see(one.identity, status)
-        if self.callee.identity and self.callee.identity not in {one.identity for one in callees}:
+            self.callee.see(one.identity, one.attributes if one.kind == TELEPHONE else None)
+        identities = {one.identity for one in callees}
+        if self._has_colleague and COLLEAGUE not in identities:
+            self.callee.lose_colleague()
+        if self.callee.identity and self.callee.identity not in identities:
             is_room_open = bool(listed.participants)
             was_in_call = self.callee.answered.is_set()
             reason = "callee_hangup" if was_in_call else "client_initiated"
@@ -78,6 +92,11 @@ class RequestLine:
 
     async def transfer(self, number: str) -> Transfer:
         return await transfer(self.server, self.room, self.callee.identity, number)
+
+    async def call_in(self, number: str) -> Transfer:
+        result = await call_in(self.server, self.room, self.callee, number)
+        self._has_colleague = result.succeeded
+        return result
 
     async def send_digits(self, digits: str) -> None:
         self.sent_digits.append(digits)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,9 @@ class _InText:
         finally:
             reason = talk.over.result() if talk.over.done() else ""
             await talk.close()
-        return _finish(self.script, journal, reason, self.failures)
+        result = _finish(self.script, journal, reason, self.failures)
+        result.digits = line.digits
+        return result
 
     async def _play(self, step: Step, talk: Talk, line: MemoryLine) -> bool:
         """Returns whether the conversation goes on."""
@@ -143,6 +146,7 @@ class _InSound:
     mouth: Mouth = field(init=False)
     ear: Ear = field(init=False)
     voice: LocalTTS = field(init=False)
+    line: MemoryLine = field(init=False)
     _greeted_at: float = 0.0
 
     async def run(self) -> Result:
@@ -151,36 +155,46 @@ class _InSound:
         # Loading the voice would otherwise take a second out of the first conversation.
         await self.voice.speak(self.script.greeting or DEFAULT_GREETING)
         journal = Journal()
-        line = MemoryLine(transfers=dict(self.script.transfers))
+        self.line = MemoryLine(transfers=dict(self.script.transfers))
         config = with_phrases(self.config, self.script)
         talk = Talk(
             config,
             make_parts(config),
-            line,
+            self.line,
             journal,
             self._start,
             mocks=self.script.tools,
         )
         call = asyncio.get_running_loop().create_task(talk.run())
         try:
-            await self._converse(talk, line)
+            await self._converse(talk)
             await asyncio.wait(
                 {call}, timeout=MAX_END_WAIT if talk.ending else CONVERSATION_POLL_SECONDS
             )
         finally:
-            line.leave("callee_hangup")
+            self.line.leave("callee_hangup")
             reason = await call
         result = _finish(self.script, journal, reason, self.failures)
-        if self.script.greeting and self.ear.began_at:
-            result.greeting_to_audio = round(self.ear.began_at[0] - self._greeted_at, 3)
+        self._measure(result)
         result.heard = await self._what_was_heard(config, agent_turns(journal.events))
         return result
+
+    def _measure(self, result: Result) -> None:
+        """Add what can be measured by the callee alone."""
+        result.digits = self.line.digits
+        if self.script.greeting:
+            result.greeted_at = time.time() - (time.monotonic() - self._greeted_at)
+            if self.ear.began_at:
+                result.greeting_to_audio = round(self.ear.began_at[0] - self._greeted_at, 3)
+        if turns := agent_turns(result.events):
+            ended = datetime.fromisoformat(turns[-1].get("ended_at") or turns[-1]["started_at"])
+            result.last_word_to_hang_up = round(self.line.hung_up_at - ended.timestamp(), 3)
 
     async def _start(self, session: "AgentSession[Any]", agent: Persona) -> None:
         session.input.audio, session.output.audio = self.mouth, self.ear
         await session.start(agent, record=False)
 
-    async def _converse(self, talk: Talk, line: MemoryLine) -> None:
+    async def _converse(self, talk: Talk) -> None:
         if self.script.greeting:
             await self._speak(self.script.greeting)
             self._greeted_at = self.mouth.stopped_at
@@ -191,24 +205,24 @@ class _InSound:
             if talk.over.done() or talk.ending:
                 self.failures.append(f"the call was over before {describe(step)}")
                 return
-            await self._play(step, talk, line)
+            await self._play(step, talk)
         if self.script.answers != "human" or self.script.end:
             await asyncio.wait({talk.over}, timeout=longest)
 
-    async def _play(self, step: Step, talk: Talk, line: MemoryLine) -> None:
-        seen, spoken = len(talk.journal.events), len(self.ear.spoken)
+    async def _play(self, step: Step, talk: Talk) -> None:
+        seen, acts = len(talk.journal.events), self._acts()
         if step.hangs_up:
-            line.leave()
+            self.line.leave()
             await talk.over
         elif step.silence:
             await asyncio.wait({talk.over}, timeout=step.silence)
         elif step.digits:
             for digit in step.digits:
-                line.press(digit)
-            await self._wait_for_answer(talk, spoken, MAX_ANSWER_WAIT)
+                self.line.press(digit)
+            await self._wait_for_answer(talk, acts, MAX_ANSWER_WAIT)
         else:
             await self._speak(step.text)
-            await self._wait_for_answer(talk, spoken, MAX_ANSWER_WAIT)
+            await self._wait_for_answer(talk, acts, MAX_ANSWER_WAIT)
         self.failures.extend(step_failures(step.expect, talk.journal.events[seen:]))
 
     async def _speak(self, text: str) -> None:
@@ -218,12 +232,16 @@ class _InSound:
         while self.mouth.is_speaking:
             await asyncio.sleep(CONVERSATION_POLL_SECONDS)
 
-    async def _wait_for_answer(self, talk: Talk, spoken: int, seconds: float) -> None:
-        """Wait until the agent has said something more and is silent, or the call is over."""
+    def _acts(self) -> int:
+        """Return how often the agent has spoken, or pressed keys."""
+        return len(self.ear.spoken) + len(self.line.digits)
+
+    async def _wait_for_answer(self, talk: Talk, acts: int, seconds: float) -> None:
+        """Wait until the agent has done something more and is silent, or the call is over."""
         until = time.monotonic() + seconds
         quiet_since: float | None = None
         while time.monotonic() < until and not talk.over.done():
-            is_quiet = len(self.ear.spoken) > spoken and not self.ear.is_hearing
+            is_quiet = self._acts() > acts and not self.ear.is_hearing
             quiet_since = (quiet_since or time.monotonic()) if is_quiet else None
             if quiet_since is not None and time.monotonic() - quiet_since > PAUSE_BEFORE_SPEAKING:
                 return

@@ -23,8 +23,13 @@ class Result:
     reason: str
     failures: list[str] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
-    # In sound, from the end of the callee's greeting to the agent's first sound.
+    # The keys that the agent has pressed.
+    digits: list[str] = field(default_factory=list)
+    # In sound: when the callee's greeting was over (Unix time), how long the agent's first sound
+    # came after it, and the end of the call after the agent's last word.
+    greeted_at: float = 0.0
     greeting_to_audio: float | None = None
+    last_word_to_hang_up: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 

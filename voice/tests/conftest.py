@@ -1,11 +1,21 @@
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from voice.agent_config import AgentConfig, read_agent
+from voice.rehearsal.run import rehearse
+from voice.rehearsal.script import read_rehearsal
+from voice.rehearsal.verdict import Result
+from voice.tests.control_plane import ControlPlane
+from voice.tests.installation import CONTROL_PLANE_PYTHON
+from voice.worker.spool import Header, Spool
 
 # A worker's environment may have keys; tests run without.
 SECRET_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPGRAM_API_KEY", "ELEVEN_API_KEY")
@@ -70,3 +80,65 @@ def config(agent: Callable[..., dict[str, Any]]) -> Callable[..., AgentConfig]:
         return read_agent(agent(**changes), {"name": "Maria"})
 
     return build
+
+
+@pytest.fixture
+def play(agent: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that rehearses a script in text, with changes of the agent."""
+
+    async def run(script: dict[str, Any], **changes: Any) -> Result:
+        file = tmp_path / "rehearsal.json"
+        variables = {"name": "Maria"}
+        data = {"agent": agent(**changes), "variables": variables, "scripts": [script]}
+        file.write_text(json.dumps(data))
+        rehearsal = read_rehearsal(file)
+        return await rehearse(rehearsal, rehearsal.scripts[0])
+
+    return run
+
+
+@pytest.fixture
+async def control_plane() -> AsyncIterator[ControlPlane]:
+    plane = ControlPlane()
+    application = web.Application(client_max_size=2**22)
+    application.router.add_post("/report", plane.report)
+    async with TestServer(application) as server:
+        plane.url = str(server.make_url("/report"))
+        yield plane
+
+
+@pytest.fixture
+def make_spool(tmp_path: Path) -> Callable[..., Spool]:
+    def make(url: str, call_id: str = "call") -> Spool:
+        return Spool.create(tmp_path / "spool", Header(call_id, f"vo-{call_id}", url, "token", 1))
+
+    return make
+
+
+# What some tests need that may be missing, and the marker of these tests.
+NEEDS = {
+    "media": (
+        os.environ.get("LIVEKIT_SERVER_BIN"),
+        "no media server: LIVEKIT_SERVER_BIN is not set, so nothing was tried over WebRTC",
+    ),
+    "control_plane": (
+        CONTROL_PLANE_PYTHON.exists(),
+        "no control plane: .venv is not installed (make test), so nothing was tried through it",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, (is_there, reason) in NEEDS.items():
+            if item.get_closest_marker(marker) and not is_there:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say aloud what was skipped, and why: a line of dots hides it."""
+    skipped = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
+    for _, reason in NEEDS.values():
+        count = sum(reason in text for text in skipped)
+        if count:
+            terminalreporter.write_line(f"SKIPPED {count} tests: {reason}", yellow=True, bold=True)

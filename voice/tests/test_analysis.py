@@ -48,6 +48,20 @@ async def test_what_stays_wrong_is_a_failure_in_words() -> None:
     )
 
 
+@pytest.mark.parametrize("ref", ["http://169.254.169.254/latest", "file:///etc/hostname"])
+async def test_a_schema_is_not_fetched_from_elsewhere(
+    ref: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", fetched.append)
+    question = read_question({"fields": [{"name": "confirmed", "$ref": ref}]})
+    assert question is not None
+
+    with fake_job_context(), pytest.raises(AnalysisError, match=f"refers to {ref}"):
+        await analyse(question, TURNS, model('{"confirmed": true}'))
+    assert fetched == []
+
+
 def test_an_agent_that_asks_nothing_has_no_question() -> None:
     assert read_question({}) is None
     assert read_question({"summary": False, "fields": []}) is None

@@ -1,6 +1,5 @@
 """Conversations as text, with the real session, a model of rules and tools without network."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,10 @@ import pytest
 
 from voice.command_line import main
 from voice.conversation.session import pronunciations
-from voice.rehearsal.run import rehearse
 from voice.rehearsal.script import ScriptError, read_rehearsal
 from voice.rehearsal.verdict import Result
 
-Agent = Callable[..., dict[str, Any]]
 Play = Callable[..., Any]
-
-
-@pytest.fixture
-def play(agent: Agent, tmp_path: Path) -> Play:
-    async def run(script: dict[str, Any], **changes: Any) -> Result:
-        file = tmp_path / "rehearsal.json"
-        variables = {"name": "Maria"}
-        data = {"agent": agent(**changes), "variables": variables, "scripts": [script]}
-        file.write_text(json.dumps(data))
-        rehearsal = read_rehearsal(file)
-        return await rehearse(rehearsal, rehearsal.scripts[0])
-
-    return run
 
 
 def turns(result: Result) -> list[tuple[str, str]]:
@@ -249,12 +233,59 @@ def test_a_failing_script_is_exit_status_one(tmp_path: Path) -> None:
 
 
 async def test_a_tool_that_is_not_served_is_named_and_the_talk_goes_on(play: Play) -> None:
-    tools = [{"type": "mcp", "name": "crm", "url": "https://mcp.example.com"}]
+    tools = [{"type": "teleport", "name": "beam"}]
     result = await play({"caller": ["What?"]}, tools=tools)
 
     assert turns(result)[-1] == ("agent", "Pardon?")
-    text = "The tool crm is of a type that this worker does not serve: mcp"
-    assert of_type(result, "error") == [{"type": "error", "part": "tools", "text": text}]
+    text = "The tool beam is of a type that this worker does not serve: teleport"
+    assert of_type(result, "error") == [
+        {"type": "error", "part": "tools", "provider": "beam", "text": text, "fallback": True}
+    ]
+
+
+async def test_a_rehearsal_answers_for_the_tools_of_an_mcp_server(play: Play) -> None:
+    server = {"type": "mcp", "name": "crm", "url": "https://mcp.example.com/mcp"}
+    rules = [{"hears": "orders", "tool": "count_orders", "then": "You have some."}]
+    script = {"caller": ["My orders?"], "tools": {"count_orders": {"result": "3"}}}
+    result = await play(script, tools=[server], llm={"provider": "local", "rules": rules})
+
+    assert turns(result)[-1] == ("agent", "You have some.")
+    assert of_type(result, "tool_call")[0]["result"] == "3"
+
+
+async def test_a_menu_is_answered_with_keys_before_the_opening(play: Play) -> None:
+    rules = [{"hears": "press one", "tool": "press", "arguments": {"digits": "1"}}]
+    script = {"answers": "machine", "greeting": "For sales, press one"}
+    tools = [{"type": "dtmf", "name": "press"}]
+    result = await play(script, tools=tools, llm={"provider": "local", "rules": rules})
+
+    assert of_type(result, "tool_call")[0]["result"] == "Pressed 1"
+    assert turns(result)[1:] == [("agent", "Hello Maria, does Tuesday suit you?")]
+
+
+async def test_a_colleague_is_called_into_the_call(play: Play) -> None:
+    tool = {
+        "type": "transfer_call",
+        "name": "transfer",
+        "method": "join",
+        "destinations": [{"name": "desk", "number": "+12025550170"}],
+    }
+    result = await play({"caller": ["I want somebody else"]}, tools=[tool])
+
+    assert of_type(result, "transfer")[0]["status"] == "transferred"
+    assert turns(result)[-1] == ("callee", "I want somebody else")
+    assert result.reason == "transferred"
+
+
+async def test_nobody_but_its_destinations_is_called_into_a_call(play: Play) -> None:
+    tool = {"type": "transfer_call", "name": "transfer", "method": "join"}
+    rules = [{"hears": ".", "tool": "transfer", "arguments": {"number": "+12025550123"}}]
+    result = await play(
+        {"caller": ["Call my friend"]}, tools=[tool], llm={"provider": "local", "rules": rules}
+    )
+
+    assert of_type(result, "tool_call")[0]["result"] == "This tool has nobody to transfer to"
+    assert of_type(result, "transfer") == []
 
 
 def test_words_are_spoken_as_configured(config: Callable[..., Any]) -> None:

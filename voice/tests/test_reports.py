@@ -3,81 +3,25 @@
 import asyncio
 import multiprocessing
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from voice.journal import Event, Journal
+from voice.journal import Journal
 from voice.settings import Settings, read_settings
+from voice.tests.control_plane import ControlPlane, add_turns
 from voice.worker.reaper import Reaper
 from voice.worker.reports import Reporter
 from voice.worker.spool import CallInUseError, Header, Spool, spooled
-
-
-class ControlPlane:
-    """Stores what is reported; refuses events that are `bad`, and everything while `is_away`."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.is_away = False
-        self.status = 200
-        self.posts = 0
-        self.detail = "Received"
-        self.url = ""
-
-    async def report(self, request: web.Request) -> web.Response:
-        self.posts += 1
-        if self.is_away:
-            return web.json_response({"detail": "away"}, status=503)
-        if self.status != 200:
-            return web.json_response({"detail": "no"}, status=self.status)
-        assert request.headers["Authorization"] == "Bearer token"
-        events = (await request.json())["events"]
-        if any(event.get("bad") for event in events):
-            return web.json_response({"detail": "a bad event"}, status=422)
-        known = {event["id"] for event in self.events}
-        self.events += [event for event in events if event["id"] not in known]
-        return web.json_response({"detail": self.detail})
-
-    def texts(self) -> list[str]:
-        return [event["text"] for event in self.events if event["type"] == "turn"]
-
-
-@pytest.fixture
-async def control_plane() -> AsyncIterator[ControlPlane]:
-    plane = ControlPlane()
-    application = web.Application(client_max_size=2**22)
-    application.router.add_post("/report", plane.report)
-    async with TestServer(application) as server:
-        plane.url = str(server.make_url("/report"))
-        yield plane
-
 
 Make = Callable[..., Spool]
 
 
 @pytest.fixture
-def make_spool(tmp_path: Path) -> Make:
-    def make(url: str, call_id: str = "call") -> Spool:
-        return Spool.create(tmp_path / "spool", Header(call_id, f"vo-{call_id}", url, "token", 1))
-
-    return make
-
-
-@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return read_settings({"VOICE_SPOOL": str(tmp_path / "spool")})
-
-
-def add_turns(journal: Journal, count: int) -> list[str]:
-    texts = [f"turn {number}" for number in range(count)]
-    for text in texts:
-        journal.add("turn", role="agent", text=text, interrupted=False)
-    return texts
 
 
 async def test_events_arrive_once_and_in_order(
@@ -104,23 +48,6 @@ async def test_nothing_is_lost_while_the_control_plane_is_away(
     control_plane.is_away = False
     assert await reporter.close(5.0)
     assert control_plane.texts() == texts
-
-
-async def test_one_bad_event_among_three_hundred_costs_only_itself(
-    control_plane: ControlPlane, make_spool: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    reporter = Reporter(make_spool(control_plane.url))
-    journal = Journal(reporter.add)
-    texts = add_turns(journal, 150)
-    journal.add("turn", text="wrong", bad=True)
-    texts += add_turns(journal, 149)
-    reporter.start()
-
-    assert await reporter.close(10.0)
-    assert control_plane.texts() == texts
-    assert [record.message for record in caplog.records] == [
-        'An event of the type turn was refused: {"detail": "a bad event"}'
-    ]
 
 
 @pytest.mark.parametrize("status", [401, 404])

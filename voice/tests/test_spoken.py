@@ -21,9 +21,7 @@ from voice.providers.sound import (
     resample,
     write_wav,
 )
-from voice.rehearsal.command import DEMO
-from voice.rehearsal.run import rehearse
-from voice.rehearsal.script import DEMO_AGENT, Rehearsal, Script, read_agent_file, read_rehearsal
+from voice.rehearsal.script import DEMO_AGENT, read_agent_file
 
 pytestmark = pytest.mark.spoken
 FRAME = 320
@@ -31,26 +29,6 @@ FRAME = 320
 
 async def speak(text: str) -> Samples:
     return resample(await LocalTTS().speak(text), SPEAKING_RATE, HEARING_RATE)
-
-
-@pytest.mark.parametrize("by_telephone", [True, False])
-async def test_the_demo_agent_is_understood_on_the_telephone_and_beyond(by_telephone: bool) -> None:
-    rehearsal = read_rehearsal(DEMO)
-    scripts = [script for script in rehearsal.scripts if script.label != "another day"]
-
-    results = await asyncio.gather(
-        *(
-            rehearse(rehearsal, script, mode="audio", by_telephone=by_telephone)
-            for script in scripts
-        )
-    )
-
-    assert {result.label: result.failures for result in results} == {
-        script.label: [] for script in scripts
-    }
-    heard = [sentence for result in results for sentence in result.heard]
-    assert len(heard) >= 6
-    assert max(sentence["word_error_rate"] for sentence in heard) <= 0.1
 
 
 async def test_the_page_talks_with_a_browsers_microphone() -> None:
@@ -116,24 +94,3 @@ def test_a_conversation_by_files_is_written_to_a_speaker_file(
 
     assert "  agent: Wonderful, then we will see you there. Goodbye." in capsys.readouterr().out
     assert len(read_wav(speaker, SPEAKING_RATE)) > 10 * SPEAKING_RATE
-
-
-async def test_a_message_begins_after_the_greeting_and_is_complete() -> None:
-    greeting = "Please leave a message after the tone"
-    agent = {
-        **read_agent_file(DEMO_AGENT),
-        "voicemail": {"action": "leave_message", "message": "This is the practice. Call us back."},
-    }
-    script = Script("machine", answers="machine", greeting=greeting)
-
-    result = await rehearse(Rehearsal(agent, {}, "audio", (script,)), script)
-
-    assert result.reason == "voicemail"
-    assert result.greeting_to_audio is not None
-    # A second after the last sound; the voice ends its sentences with some silence.
-    assert 0.6 <= result.greeting_to_audio <= 3.0
-    # When the machine's turn is over depends on the speed of this machine.
-    done = [event for event in result.events if event.get("role") != "callee"]
-    assert [event["type"] for event in done] == ["detected", "turn", "message_left", "usage"]
-    assert done[2]["complete"] is True
-    assert [sentence["word_error_rate"] for sentence in result.heard] == [0.0]

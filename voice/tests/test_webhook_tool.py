@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from voice.agent_config import Tool
-from voice.conversation.tools import without_secrets
+from voice.conversation.secrets import without_secrets
 from voice.conversation.webhook_tool import ToolFailure, WebhookTool
 
 

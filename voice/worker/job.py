@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 from livekit import api
-from livekit.agents import AgentSession, APIError, JobContext, __version__, llm
+from livekit.agents import AgentSession, APIError, JobContext, __version__, llm, utils
 from livekit.agents.voice.background_audio import (
     AudioConfig,
     BackgroundAudioPlayer,
@@ -71,6 +71,7 @@ class Call:
     settings: Settings
     reason: str = ""
     model: "llm.LLM[Any] | None" = None
+    server: api.LiveKitAPI = field(init=False)
     journal: Journal = field(init=False)
     reporter: Reporter = field(init=False)
     deletion: RoomDeletion = field(init=False)
@@ -85,7 +86,15 @@ class Call:
         )
         self.reporter = Reporter(Spool.create(self.settings.spool, header))
         self.journal = Journal(self.reporter.add)
-        self.deletion = RoomDeletion(self.context.api, self.context.job.room.name)
+        self.server = api.LiveKitAPI(
+            self.settings.livekit_url,
+            self.settings.api_key,
+            self.settings.api_secret,
+            session=utils.http_context.http_session(),
+            # The context's own would send a dial again (`docs/reference/protocols.md §9`).
+            failover=False,
+        )
+        self.deletion = RoomDeletion(self.server, self.context.job.room.name)
 
     async def run(self) -> None:
         """Talk, and end the call whatever happens."""
@@ -108,12 +117,12 @@ class Call:
         if has_sound:
             parts = make_parts(config)
             await self.context.connect()
-            line = RoomLine(self.context.room, self.context.api, callee, self.deletion)
+            line = RoomLine(self.context.room, self.server, callee, self.deletion)
             line.begin()
         else:
             parts = make_parts(config, has_sound=False)
             room = self.context.job.room.name
-            line = RequestLine(self.context.api, room, callee, self.deletion)
+            line = RequestLine(self.server, room, callee, self.deletion)
         self.journal.add("agent_joined", worker=self._worker())
         self.reporter.start()
         self.model = parts.llm
@@ -149,8 +158,7 @@ class Call:
         return start
 
     async def _start_background(self, config: AgentConfig, session: "AgentSession[Any]") -> None:
-        clips = {clip.value.rpartition(".")[0]: clip for clip in BuiltinAudioClip}
-        clip = clips.get(config.background.sound.replace("_", "-"))
+        clip = find_clip(config.background.sound)
         if clip is None:
             return
         sound = AudioConfig(clip, volume=config.background.volume)
@@ -194,6 +202,11 @@ class Call:
 
 async def _start_in_text(session: "AgentSession[Any]", agent: Persona) -> None:
     await session.start(agent, record=False)
+
+
+def find_clip(name: str) -> BuiltinAudioClip | None:
+    """Return the framework's sound of a name such as `office_ambience` or `hold_music`."""
+    return BuiltinAudioClip.__members__.get(name.upper())
 
 
 async def uses_no_media(settings: Settings) -> bool:

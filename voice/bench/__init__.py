@@ -1,0 +1,1 @@
+"""Figures of this machine, and the promises that they keep or break."""

@@ -1,0 +1,39 @@
+"""A call of the API is talked through by the agent's own rules, and the API shows all of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from voice.bench.world import TALKATIVE_CALLEE
+from voice.rehearsal.script import DEMO_AGENT
+from voice.tests.installation import Installation, eventually
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.control_plane]
+
+
+async def test_a_call_shows_turns_latency_usage_and_its_end(installation: Installation) -> None:
+    agent = json.loads(DEMO_AGENT.read_text())
+    agent_id = await installation.publish(agent)
+
+    call_id = await installation.call(agent_id, TALKATIVE_CALLEE)
+    ended = await installation.ended_call(call_id)
+
+    async def usage() -> Any:
+        return (await installation.get(f"/calls/{call_id}"))["usage"]
+
+    items = await eventually(usage)
+    turns = await installation.turns(call_id)
+    events = (await installation.get(f"/calls/{call_id}/events?page_size=200"))["items"]
+    assert (ended["outcome"], ended["hung_up_by"] in ("agent", "callee")) == ("answered", True)
+    assert len(turns) >= 4
+    assert turns[0]["text"].startswith("Hello there, this is the practice")
+    answers = [turn for turn in turns if turn["role"] == "agent"][1:]
+    assert all(turn["latency"]["total"] >= 0.0 for turn in answers)
+    assert {turn["language"] for turn in turns if turn["role"] == "agent"} == {"en-US"}
+    assert [(item["kind"], item["provider"], item["model"]) for item in items] == [
+        ("llm", "local", "rules")
+    ]
+    assert {"agent_joined", "callee_answered", "ended"} <= {event["type"] for event in events}
+    call = await installation.get(f"/calls/{call_id}")
+    assert call["latency"]["p50"] >= 0.0

@@ -1,0 +1,35 @@
+"""Who does not want to be called is suppressed before they are hung up on, and called no more."""
+
+import pytest
+
+from voice.tests.installation import Installation
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.control_plane]
+
+NUMBER = "+12125550195"
+AGENT = {
+    "name": "Opting out",
+    "first_message": "Hello there.",
+    # The callee of the sandbox begins with "who is this".
+    "llm": {
+        "provider": "local",
+        "rules": [{"hears": "who is this", "tool": "opt_out", "then": "I will not call again."}],
+    },
+    "tools": [{"type": "opt_out", "name": "opt_out"}],
+}
+
+
+async def test_an_opt_out_is_stored_before_the_room_is_gone(installation: Installation) -> None:
+    agent_id = await installation.publish(AGENT)
+
+    call = await installation.ended_call(await installation.call(agent_id, NUMBER))
+
+    [suppression] = (await installation.get("/suppressions"))["items"]
+    assert suppression["phone_number"] == NUMBER
+    assert suppression["created_at"] < call["ended_at"]
+    assert (call["outcome"], call["hung_up_by"]) == ("answered", "agent")
+    spoken = [turn["text"] for turn in await installation.turns(call["id"])]
+    assert spoken[-1] == "I will not call again."
+    with pytest.raises(AssertionError, match="uppress"):
+        await installation.call(agent_id, NUMBER)
+    assert await installation.dials(NUMBER) == 1
