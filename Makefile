@@ -80,9 +80,18 @@ bench-voice: $(WORKER) ## measure conversations of the voice worker on this mach
 rehearse: $(WORKER) ## let scripts talk to an agent, and check what it says and does [FILE= MODE=audio]
 	@exec $(WORKER_PY) -m voice rehearse $(FILE) $(if $(MODE),--mode "$(MODE)") $(ARGS)
 
+WORKER_TESTS = $(WORKER_PY) -m pytest -c voice/pytest.ini --rootdir .
+# Spoken conversations mostly wait, so that they go on beside all other tests.
+define TEST_WORKER
+@spoken=$$(mktemp); trap 'rm -f "$$spoken"' EXIT; \
+	$(WORKER_TESTS) voice/tests -m spoken >"$$spoken" 2>&1 & \
+	$(WORKER_TESTS) voice/tests -m "not spoken"; status=$$?; \
+	wait $$! || status=$$?; cat "$$spoken"; exit $$status
+endef
+
 test-worker: $(WORKER) ## check the types of the voice worker, and run its tests [ARGS="-k word"]
 	$(WORKER_PY) -m mypy --config-file voice/mypy.ini voice
-	$(WORKER_PY) -m pytest -c voice/pytest.ini --rootdir . $(or $(ARGS),voice/tests)
+	$(if $(ARGS),$(WORKER_TESTS) $(ARGS),$(TEST_WORKER))
 
 .PHONY: kit test-kits
 kit: $(RUNTIME) $(KIT) ## generate the Python kit from the API, and build its wheel into kits/python/dist

@@ -68,7 +68,7 @@ class Worker:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             # `kill_all` must not reach the tests.
-            start_new_session=True,
+            process_group=0,
         )
         await self.wait_for_line("registered at ")
         self.registered_seconds = time.monotonic() - began

@@ -38,6 +38,7 @@ class Installation:
         self.http = http
         self.lk = api.LiveKitAPI(livekit_url, EXAMPLE_KEY, EXAMPLE_SECRET)
         self.worker = Worker(livekit_url, folder / "spool", VOICE_MAX_CALLS=str(MAX_CALLS))
+        self.number_id = ""
         self.control_plane: asyncio.subprocess.Process | None = None
 
     async def start_control_plane(self) -> None:
@@ -77,7 +78,7 @@ class Installation:
         await self.request(
             "PATCH", f"/workspaces/{user['workspace']['id']}", {"min_gap_minutes": 0}
         )
-        await self.post("/phone-numbers", NUMBER)
+        self.number_id = (await self.post("/phone-numbers", NUMBER))["id"]
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Return the answer. Raises AssertionError for a refusal, with its words."""
@@ -117,8 +118,9 @@ class Installation:
     async def start_batch(self, agent_id: str, numbers: Sequence[str]) -> str:
         """Start a batch over some numbers, and return its id."""
         recipients = [{"phone_number": number} for number in numbers]
-        body = {"name": "Batch", "agent_id": agent_id, "recipients": recipients}
-        batch = await self.post("/batches", body)
+        body = {"name": "Batch", "agent_id": agent_id, "calls_per_second": 1}
+        body["phone_number_id"] = self.number_id
+        batch = await self.post("/batches", {**body, "recipients": recipients})
 
         async def is_ready() -> Any:
             return (await self.get(f"/batches/{batch['id']}"))["status"] == "ready"

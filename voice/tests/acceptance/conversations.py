@@ -55,6 +55,7 @@ def agent(**changes: Any) -> dict[str, Any]:
     """Return a configuration of an agent that speaks by itself."""
     return {
         "first_message": OPENING,
+        "stt": {"provider": "local", "phrases": ["Hello?"]},
         "llm": {"provider": "local", "rules": RULES, "otherwise": "Pardon?"},
         "tools": TOOLS,
         **changes,

@@ -10,9 +10,8 @@ from voice.providers.registry import PROVIDERS
 from voice.settings import REPOSITORY
 from voice.tests.installation import CONTROL_PLANE_PYTHON
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-
+@pytest.mark.asyncio(loop_scope="session")
 async def test_it_is_registered_after_a_line_for_each_provider(world: World) -> None:
     lines = world.worker.lines
     named = {line.split()[1] for line in lines if "ready: " in line}

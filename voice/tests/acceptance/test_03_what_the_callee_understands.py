@@ -20,7 +20,7 @@ async def rehearse(*flags: str) -> tuple[int, Any]:
     )
     output, _ = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, json.loads(output)
+    return process.returncode, json.loads(output)["scripts"]
 
 
 async def test_the_demo_agent_is_understood_at_8_khz_and_at_16_khz() -> None:

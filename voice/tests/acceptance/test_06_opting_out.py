@@ -1,8 +1,10 @@
 """Who does not want to be called is suppressed before they are hung up on, and called no more."""
 
+from typing import Any
+
 import pytest
 
-from voice.tests.installation import Installation
+from voice.tests.installation import Installation, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.control_plane]
 
@@ -22,8 +24,15 @@ AGENT = {
 async def test_an_opt_out_is_stored_before_the_room_is_gone(installation: Installation) -> None:
     agent_id = await installation.publish(AGENT)
 
-    call = await installation.ended_call(await installation.call(agent_id, NUMBER))
+    call_id = await installation.call(agent_id, NUMBER)
+    await installation.ended_call(call_id)
 
+    async def whole_call() -> Any:
+        # Who hung up may be reported a moment after LiveKit has told of the end.
+        found = await installation.get(f"/calls/{call_id}")
+        return found if found["hung_up_by"] else None
+
+    call = await eventually(whole_call)
     [suppression] = (await installation.get("/suppressions"))["items"]
     assert suppression["phone_number"] == NUMBER
     assert suppression["created_at"] < call["ended_at"]

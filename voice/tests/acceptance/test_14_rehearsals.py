@@ -33,7 +33,7 @@ def test_a_tool_that_must_not_be_used_fails_until_the_agent_is_changed(
 ) -> None:
     rude = write(tmp_path, {"hears": "who", "says": "Nobody.", "tool": "end_call"})
     assert main(["rehearse", "--script", "smoke", "--json", rude]) == 1
-    [result] = json.loads(capsys.readouterr().out)
+    [result] = json.loads(capsys.readouterr().out)["scripts"]
     assert result["failures"] == ["the agent used end_call"]
 
     polite = write(tmp_path, {"hears": "who", "says": "The practice."})
