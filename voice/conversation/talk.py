@@ -242,8 +242,7 @@ class Talk:
                     await after.wait_for_playout()
                 if farewell:
                     await self.speak(farewell)
-                if self.has_sound:
-                    await self.clock.sleep(LINGER_SECONDS)
+                await self.clock.sleep(LINGER_SECONDS)
         except TimeoutError:
             log.warning("The last words took longer than %s seconds", MAX_LAST_WORDS_SECONDS)
         self._finish(reason)
