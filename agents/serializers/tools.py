@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from rest_framework import serializers
@@ -10,7 +11,7 @@ from agents.serializers.stored import StoredSerializer, VerbatimText, require_un
 from voiceops.api.errors import field_error
 from voiceops.api.field_errors import FieldErrors
 from voiceops.api.serializers import Choice, JsonObject, Number, Phone, Text, Url
-from voiceops.core.public_addresses import find_url_fault
+from voiceops.core.ip_networks import is_public, parse_address
 
 TOOL_TYPES = ["webhook", "end_call", "transfer_call", "dtmf", "mcp", "opt_out"]
 # Tools that ask a server, at their `url` and with their headers.
@@ -38,6 +39,15 @@ class SecretHeaders(JsonObject):
                 errors.add(name, wrong.detail)
         errors.raise_if_any()
         return headers
+
+
+def names_inside(url: str) -> bool:
+    """Return whether a URL has an address of somebody's own network in it.
+
+    The voice worker checks what names resolve to, and refuses all but https.
+    """
+    address = parse_address(urlsplit(url).hostname or "")
+    return address is not None and not is_public(address) and not settings.DEBUG
 
 
 class DestinationSerializer(StoredSerializer):
@@ -88,11 +98,8 @@ class ToolSerializer(StoredSerializer):
         kind = attrs["type"]
         if kind in TOOLS_WITH_URL and "url" not in attrs:
             errors.add("url", field_error("value_error.missing").detail)
-        elif kind == "mcp" and (
-            fault := find_url_fault(attrs["url"], permits_private=settings.DEBUG)
-        ):
-            # The voice worker checks it again, and every address that its name resolves to.
-            errors.add("url", field_error("value_error", f"the address {fault}").detail)
+        elif kind == "mcp" and names_inside(attrs["url"]):
+            errors.add("url", field_error("value_error", "the address must be public").detail)
         if "secret_headers" in attrs and kind not in TOOLS_WITH_URL:
             wrong = field_error("value_error", "only webhook and mcp have secret headers")
             errors.add("secret_headers", wrong.detail)
@@ -100,7 +107,11 @@ class ToolSerializer(StoredSerializer):
             if key in attrs and kind != "transfer_call":
                 wrong = field_error("value_error", f"only transfer_call has {key}")
                 errors.add(key, wrong.detail)
-        if attrs.get("method") == "join" and not attrs.get("destinations"):
+        if (
+            kind == "transfer_call"
+            and attrs.get("method") == "join"
+            and not attrs.get("destinations")
+        ):
             # Else whoever talks to the agent could have any number dialled.
             wrong = field_error("value_error", "join needs destinations")
             errors.add("destinations", wrong.detail)

@@ -166,11 +166,6 @@ LONG = "ensure this value is less than or equal to"
             "the address must be public",
         ),
         (
-            {"tools": [{**CALENDAR, "url": "http://example.com/mcp"}]},
-            ["tools", 0, "url"],
-            "the address must be an https address",
-        ),
-        (
             {"tools": [{"type": "dtmf", "name": "x", "secret_headers": {}}]},
             ["tools", 0, "secret_headers"],
             "only webhook and mcp have secret headers",
