@@ -15,7 +15,7 @@ from voice.bench.world import (
 )
 
 # Until warm processes have been started, and memory has settled.
-SETTLE_SECONDS = 5.0
+IDLE_SETTLE_SECONDS = 5.0
 WARM_PROCESSES = 2
 PARENT = re.compile(r"^PPid:\s*(\d+)$", re.MULTILINE)
 MEMORY = re.compile(r"^(Pss|Private_Clean|Private_Dirty):\s*(\d+) kB$", re.MULTILINE)
@@ -24,7 +24,7 @@ MEMORY = re.compile(r"^(Pss|Private_Clean|Private_Dirty):\s*(\d+) kB$", re.MULTI
 async def measure_processes(folder: Path) -> dict[str, float]:
     """Return the figures of a worker that is started for them."""
     async with running_world(folder, VOICE_IDLE_PROCESSES=str(WARM_PROCESSES)) as world:
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(IDLE_SETTLE_SECONDS)
         tree = process_tree(world.worker)
         idle = sum(memory_mb(pid)["Pss"] for pid in tree)
         call_id = await world.call(STAYING_CALLEE, CHATTY_AGENT)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MAX_TOOLS = 64
 MAX_LIST_PAGES = 10
 MAX_DESCRIPTION_CHARACTERS = 2_000
-CLOSE_SECONDS = 1.0
+SERVER_CLOSE_SECONDS = 1.0
 # What every provider accepts as the name of a function.
 OTHER_THAN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 MAX_NAME_CHARACTERS = 64
@@ -130,6 +130,6 @@ class McpServer:
         if self._task is None:
             return
         self._closing.set()
-        await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
+        await asyncio.wait({self._task}, timeout=SERVER_CLOSE_SECONDS)
         self._task.cancel()
-        await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
+        await asyncio.wait({self._task}, timeout=SERVER_CLOSE_SECONDS)

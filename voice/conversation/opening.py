@@ -17,7 +17,7 @@ GREETING_OVER_SECONDS = 1.0
 MESSAGE_LINGER_SECONDS = 2.0
 # From the first menu on, until somebody has to be reached.
 MAX_MENU_SECONDS = 120.0
-MENU = (
+MENU_PROMPT = (
     "A telephone menu has just spoken. Press the keys that lead to the person you are calling, and "
     "say nothing."
 )
@@ -141,7 +141,7 @@ class Opening:
         until = talk.clock.now() + MAX_MENU_SECONDS
         while talk.clock.now() < until and not talk.over.done():
             await self._wait_for_quiet()
-            await talk.wait_for(talk.session.generate_reply(instructions=MENU))
+            await talk.wait_for(talk.session.generate_reply(instructions=MENU_PROMPT))
             if not talk.has_sound:
                 # In text, whoever is reached speaks in the next turn.
                 await self._begin()

@@ -96,16 +96,16 @@ class Toolbox:
         the servers that failed.
         """
         listed = await asyncio.gather(*(self._list(server) for server in self._servers))
-        taken = {tool.name for tool in own}
+        used = {tool.name for tool in own}
         functions, missing = [], []
         for server, tools in zip(self._servers, listed, strict=True):
             if tools is None:
                 missing.append(server.tool.name)
             for tool in tools or []:
                 # Of two tools with one name, the later has its server's name in front.
-                name = tool.name if tool.name not in taken else f"{server.tool.name}_{tool.name}"
-                if name not in taken:
-                    taken.add(name)
+                name = tool.name if tool.name not in used else f"{server.tool.name}_{tool.name}"
+                if name not in used:
+                    used.add(name)
                     action = _server_action(server, tool.name)
                     functions.append(self._function(replace(tool, name=name), action))
         return functions, missing

@@ -20,7 +20,7 @@ from voice.lines.line import Transfer
 if TYPE_CHECKING:
     from voice.conversation.tools import Talk
 
-NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+E164 = re.compile(r"\+[1-9]\d{6,14}")
 TRANSFER_SECONDS = 45.0  # the ringing of the target, and LiveKit's answer
 
 Arguments = Mapping[str, Any]
@@ -74,6 +74,6 @@ class TransferTool:
             raise ToolFailure(f"Only these can be transferred to: {', '.join(allowed)}")
         if not allowed and self.tool.method == "join":
             raise ToolFailure("This tool has nobody to transfer to")
-        if not NUMBER.fullmatch(number):
+        if not E164.fullmatch(number):
             raise ToolFailure("A transfer needs a number such as +12025550123")
         return number

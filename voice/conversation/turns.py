@@ -11,7 +11,7 @@ from voice.conversation.figures import Latency
 from voice.journal import Journal, timestamp
 from voice.providers.registry import PART_KINDS, Parts
 
-ROLES = {"user": "callee", "assistant": "agent"}
+SPEAKERS = {"user": "callee", "assistant": "agent"}
 ADAPTERS = (llm.FallbackAdapter, stt.FallbackAdapter, tts.FallbackAdapter)
 
 
@@ -27,7 +27,7 @@ class TurnRecorder:
 
     def add(self, item: llm.ChatMessage) -> None:
         """Report a message of the conversation, if somebody said it."""
-        if item.role not in ROLES:
+        if item.role not in SPEAKERS:
             return
         metrics: Mapping[str, Any] = item.metrics
         # In text, the model's time is all that passes.
@@ -36,7 +36,7 @@ class TurnRecorder:
             metrics = {"e2e_latency": model_seconds, **metrics}
         parts = self.latency.record(item.role, metrics)
         self._report(
-            ROLES[item.role],
+            SPEAKERS[item.role],
             item.text_content or "",
             metrics.get("started_speaking_at") or item.created_at,
             metrics.get("stopped_speaking_at"),

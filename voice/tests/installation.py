@@ -18,7 +18,7 @@ from voice.settings import EXAMPLE_KEY, EXAMPLE_SECRET, REPOSITORY
 CONTROL_PLANE_PYTHON = REPOSITORY / ".venv" / "bin" / "python"
 # How many calls the worker takes at once.
 MAX_CALLS = 2
-NUMBER = {
+PRACTICE_NUMBER = {
     "phone_number": "+12025550100",
     "label": "Practice",
     "provider": "sip",
@@ -78,7 +78,7 @@ class Installation:
         await self.request(
             "PATCH", f"/workspaces/{user['workspace']['id']}", {"min_gap_minutes": 0}
         )
-        self.number_id = (await self.post("/phone-numbers", NUMBER))["id"]
+        self.number_id = (await self.post("/phone-numbers", PRACTICE_NUMBER))["id"]
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Return the answer. Raises AssertionError for a refusal, with its words."""
@@ -106,11 +106,11 @@ class Installation:
     async def ended_call(self, call_id: str, seconds: float = 40.0) -> Any:
         """Return a call once it has ended."""
 
-        async def look() -> Any:
+        async def find() -> Any:
             found = await self.get(f"/calls/{call_id}")
             return found if found["status"] == "ended" else None
 
-        return await eventually(look, seconds)
+        return await eventually(find, seconds)
 
     async def turns(self, call_id: str) -> list[dict[str, Any]]:
         return list((await self.get(f"/calls/{call_id}/transcript"))["turns"])
@@ -135,10 +135,10 @@ class Installation:
     async def first_call(self, batch_id: str) -> str:
         """Return the id of a batch's first call, once it is answered."""
 
-        async def look() -> Any:
+        async def find() -> Any:
             return (await self.get(f"/calls?batch_id={batch_id}&status=in_progress"))["items"]
 
-        return str((await eventually(look))[0]["id"])
+        return str((await eventually(find))[0]["id"])
 
     async def dials(self, number: str) -> int:
         """Return how often a number was called."""
@@ -146,10 +146,10 @@ class Installation:
             return sum(dial["number"] == number for dial in await response.json())
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
+async def eventually(find: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
     """Return what is found as soon as something is."""
     async with asyncio.timeout(seconds):
-        while not (found := await look()):
+        while not (found := await find()):
             await asyncio.sleep(0.1)
     return found
 

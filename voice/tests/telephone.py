@@ -18,10 +18,10 @@ from voice.providers.local_voice import LocalTTS
 from voice.providers.sound import HEARING_RATE, SPEAKING_RATE, resample
 from voice.settings import EXAMPLE_KEY, EXAMPLE_SECRET
 
-FRAME_SAMPLES = HEARING_RATE // 50
+TELEPHONE_FRAME_SAMPLES = HEARING_RATE // 50
 # Louder than what an encoder makes of silence.
 AUDIBLE = 300
-START_SECONDS = 20.0
+MEDIA_START_SECONDS = 20.0
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def running_media_server(folder: Path) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(MEDIA_START_SECONDS):
             while not await _listens(port):
                 assert process.returncode is None, "The media server ended"
                 await asyncio.sleep(0.1)
@@ -97,9 +97,11 @@ class Telephone:
         samples = resample(await LocalTTS().speak(text), SPEAKING_RATE, HEARING_RATE)
         # Silence at the end, by which the agent knows that the sentence is over.
         padded = np.pad(samples, (0, HEARING_RATE))
-        for start in range(0, len(padded) - FRAME_SAMPLES, FRAME_SAMPLES):
-            data = padded[start : start + FRAME_SAMPLES].astype("<i2").tobytes()
-            await self._source.capture_frame(rtc.AudioFrame(data, HEARING_RATE, 1, FRAME_SAMPLES))
+        for start in range(0, len(padded) - TELEPHONE_FRAME_SAMPLES, TELEPHONE_FRAME_SAMPLES):
+            data = padded[start : start + TELEPHONE_FRAME_SAMPLES].astype("<i2").tobytes()
+            await self._source.capture_frame(
+                rtc.AudioFrame(data, HEARING_RATE, 1, TELEPHONE_FRAME_SAMPLES)
+            )
 
     async def press(self, digit: str) -> None:
         await self.room.local_participant.publish_dtmf(code=int(digit), digit=digit)

@@ -17,8 +17,8 @@ from voice.agent_config import AgentConfig
 from voice.tests.talks import of_type, talk_in_text, texts
 
 Config = Callable[..., AgentConfig]
-SECRET = "sesame-4711"
-RULES = [
+TOOL_CREDENTIAL = "sesame-4711"
+SERVER_RULES = [
     {
         "hears": r"order (\d+)",
         "tool": "find_order",
@@ -82,13 +82,13 @@ async def url() -> AsyncIterator[str]:
 
 
 def tools(url: str, **options: Any) -> list[dict[str, Any]]:
-    headers = {"Authorization": f"Bearer {SECRET}"}
+    headers = {"Authorization": f"Bearer {TOOL_CREDENTIAL}"}
     server = {"type": "mcp", "name": "crm", "url": url, "secret_headers": headers, **options}
     return [server, {"type": "webhook", "name": "move", "url": "https://practice.example.com/"}]
 
 
 def llm() -> dict[str, Any]:
-    return {"provider": "local", "rules": RULES, "otherwise": "Pardon?"}
+    return {"provider": "local", "rules": SERVER_RULES, "otherwise": "Pardon?"}
 
 
 async def test_its_tools_are_listed_and_called(url: str, config: Config) -> None:
@@ -109,14 +109,14 @@ async def test_its_tools_are_listed_and_called(url: str, config: Config) -> None
     assert of_type(talk.journal.events, "error") == []
 
 
-async def test_a_name_that_is_taken_gets_its_servers_in_front(url: str, config: Config) -> None:
+async def test_of_two_equal_names_one_gets_its_servers_in_front(url: str, config: Config) -> None:
     talk = await talk_in_text(config(tools=tools(url), llm=llm()), ["move"], permits_private=True)
 
     [call] = of_type(talk.journal.events, "tool_call")
     assert (call["name"], call["result"]) == ("crm_move", "moved")
 
 
-async def test_a_tool_that_fails_or_hangs_is_told_to_the_model(url: str, config: Config) -> None:
+async def test_the_model_hears_of_a_tool_that_fails_or_hangs(url: str, config: Config) -> None:
     talk = await talk_in_text(
         config(tools=tools(url, timeout_seconds=1.5), llm=llm()),
         ["It is broken", "Please wait"],
@@ -127,8 +127,8 @@ async def test_a_tool_that_fails_or_hangs_is_told_to_the_model(url: str, config:
     assert "no such customer" in failed["result"]
     assert hung["result"] == "There was no answer within 1.5 seconds"
     assert [failed["failed"], hung["failed"]] == [True, True]
-    said = [text for role, text in texts(talk.journal.events) if role == "agent"]
-    assert said[-2:] == ["That did not work.", "It takes too long."]
+    sentences = [text for role, text in texts(talk.journal.events) if role == "agent"]
+    assert sentences[-2:] == ["That did not work.", "It takes too long."]
 
 
 async def test_its_credential_is_in_no_report_no_log_and_no_prompt(
@@ -144,7 +144,7 @@ async def test_its_credential_is_in_no_report_no_log_and_no_prompt(
     prompt = str(talk.agent.instructions) + str(talk.agent.chat_ctx.to_dict())
     logged = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
     for text in (str(talk.journal.events), prompt, logged):
-        assert SECRET not in text
+        assert TOOL_CREDENTIAL not in text
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ async def test_addresses_inside_are_refused_and_the_talk_goes_on_without(
         {"type": "error", "part": "tools", "provider": "crm", "text": text, "fallback": True}
     ]
     assert texts(talk.journal.events)[-1] == ("agent", "Pardon?")
-    told = "These systems cannot be reached during this call: crm."
-    assert told in str(talk.agent.chat_ctx.to_dict())
+    sentence = "These systems cannot be reached during this call: crm."
+    assert sentence in str(talk.agent.chat_ctx.to_dict())
 
 
 async def test_a_redirect_elsewhere_is_not_followed(config: Config) -> None:

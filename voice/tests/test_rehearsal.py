@@ -277,7 +277,7 @@ async def test_a_colleague_is_called_into_the_call(play: Play) -> None:
     assert result.reason == "transferred"
 
 
-async def test_nobody_but_its_destinations_is_called_into_a_call(play: Play) -> None:
+async def test_only_its_destinations_are_called_into_a_call(play: Play) -> None:
     tool = {"type": "transfer_call", "name": "transfer", "method": "join"}
     rules = [{"hears": ".", "tool": "transfer", "arguments": {"number": "+12025550123"}}]
     result = await play(

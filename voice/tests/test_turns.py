@@ -16,9 +16,9 @@ from voice.providers.registry import PROVIDERS, Provider
 from voice.providers.rules import RuleLLM
 from voice.tests.talks import of_type, talk_in_text, texts
 
-CALLEE = {"transcription_delay": 0.2, "end_of_turn_delay": 0.5, "started_speaking_at": 10.0}
-CALLEE |= {"stopped_speaking_at": 12.0}
-AGENT = {"llm_node_ttft": 0.1, "tts_node_ttfb": 0.05, "e2e_latency": 0.7}
+CALLEE_METRICS = {"transcription_delay": 0.2, "end_of_turn_delay": 0.5, "started_speaking_at": 10.0}
+CALLEE_METRICS |= {"stopped_speaking_at": 12.0}
+AGENT_METRICS = {"llm_node_ttft": 0.1, "tts_node_ttfb": 0.05, "e2e_latency": 0.7}
 
 
 class LLM(RuleLLM):
@@ -47,8 +47,8 @@ def message(role: llm.ChatRole, text: str, metrics: Any) -> llm.ChatMessage:
 def test_the_agents_turn_has_all_that_the_callee_waited_for() -> None:
     journal = Journal()
     recorder = TurnRecorder(journal, "de-DE", heard_language="de")
-    recorder.add(message("user", "Hallo?", CALLEE))
-    recorder.add(message("assistant", "Guten Tag.", AGENT))
+    recorder.add(message("user", "Hallo?", CALLEE_METRICS))
+    recorder.add(message("assistant", "Guten Tag.", AGENT_METRICS))
 
     question, answer = journal.events
     assert "latency" not in question
@@ -71,7 +71,7 @@ def test_in_text_the_models_time_is_all_that_passes() -> None:
     assert recorder.journal.events[0]["latency"] == {"llm": 0.25, "total": 0.25}
 
 
-def test_a_turn_that_nobody_said_is_none() -> None:
+def test_a_message_without_words_is_no_turn() -> None:
     recorder = TurnRecorder(Journal(), "en-US")
     recorder.add(message("system", "Be brief.", {}))
     recorder.add(message("assistant", " ", {}))
@@ -104,8 +104,8 @@ async def test_a_provider_that_fails_is_reported_and_the_next_one_answers(
             "fallback": True,
         }
     ]
-    said = [text for role, text in texts(talk.journal.events) if role == "agent"]
-    assert said[1:] == ["I am the other one.", "I am the other one."]
+    sentences = [text for role, text in texts(talk.journal.events) if role == "agent"]
+    assert sentences[1:] == ["I am the other one.", "I am the other one."]
     [usage] = [event for event in talk.journal.events if event["type"] == "usage"]
     assert "local" in {item["provider"] for item in usage["items"]}
 

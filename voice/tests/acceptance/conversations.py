@@ -18,15 +18,15 @@ AT_ONCE = 4
 OPENING = "This is the practice. Does Tuesday suit you?"
 MESSAGE = "This is the practice. Please call us back."
 GOODBYE = "Thank you very much. Goodbye."
-MACHINE = "Please leave a message after the tone"
-MENU = "For sales, press one"
-RULES = [
+MACHINE_GREETING = "Please leave a message after the tone"
+MENU_GREETING = "For sales, press one"
+SPOKEN_RULES = [
     {"hears": "yes of course|yes, of course", "says": GOODBYE, "tool": "end_call"},
     {"hears": "press one", "tool": "press", "arguments": {"digits": "1"}},
     {"hears": "who is calling", "says": "The practice of Doctor Bell."},
 ]
-TOOLS = [{"type": "end_call", "name": "end_call"}]
-KEYS = {"type": "dtmf", "name": "press"}
+END_CALL_TOOLS = [{"type": "end_call", "name": "end_call"}]
+KEYS_TOOL = {"type": "dtmf", "name": "press"}
 
 
 class LLM(RuleLLM):
@@ -56,8 +56,8 @@ def agent(**changes: Any) -> dict[str, Any]:
     return {
         "first_message": OPENING,
         "stt": {"provider": "local", "phrases": ["Hello?"]},
-        "llm": {"provider": "local", "rules": RULES, "otherwise": "Pardon?"},
-        "tools": TOOLS,
+        "llm": {"provider": "local", "rules": SPOKEN_RULES, "otherwise": "Pardon?"},
+        "tools": END_CALL_TOOLS,
         **changes,
     }
 
@@ -68,11 +68,11 @@ def human(*lines: str, greeting: str = "Hello?") -> Script:
 
 def machine(action: str) -> tuple[dict[str, Any], Script]:
     voicemail = {"action": action, "message": MESSAGE}
-    script = Script(action, answers="machine", greeting=MACHINE)
+    script = Script(action, answers="machine", greeting=MACHINE_GREETING)
     return agent(voicemail=voicemail, silence_timeout_seconds=4), script
 
 
-SCREENING = {"identity": "This is the practice.", "purpose": "It is about an appointment."}
+SCREENING_ANSWER = {"identity": "This is the practice.", "purpose": "It is about an appointment."}
 SILENCE = {"remind_after_seconds": 3, "reminders": 1, "text": "Are you still there?"}
 CONVERSATIONS: dict[str, tuple[dict[str, Any], Script]] = {
     "greets early": (agent(), human("Who is calling?", greeting="Yes, this is Maria")),
@@ -85,11 +85,11 @@ CONVERSATIONS: dict[str, tuple[dict[str, Any], Script]] = {
     ),
     "ends three times": (agent(llm={"provider": "insistent"}), human("Yes, of course")),
     "menu": (
-        agent(tools=[*TOOLS, KEYS], silence_timeout_seconds=4),
-        Script("menu", answers="machine", greeting=MENU, steps=(Step("Who is calling?"),)),
+        agent(tools=[*END_CALL_TOOLS, KEYS_TOOL], silence_timeout_seconds=4),
+        Script("menu", answers="machine", greeting=MENU_GREETING, steps=(Step("Who is calling?"),)),
     ),
     "screened": (
-        agent(screening={**SCREENING, "give_up_after_seconds": 3}),
+        agent(screening={**SCREENING_ANSWER, "give_up_after_seconds": 3}),
         Script("screened", answers="screening", greeting="Please state your name and wait"),
     ),
 }

@@ -41,9 +41,9 @@ def test_this_environment_has_no_django() -> None:
 
 @pytest.mark.control_plane
 def test_the_control_planes_environment_has_no_framework() -> None:
-    looked = "from importlib.util import find_spec; print(find_spec('livekit.agents'))"
+    source = "from importlib.util import find_spec; print(find_spec('livekit.agents'))"
     done = subprocess.run(
-        [str(CONTROL_PLANE_PYTHON), "-c", looked], capture_output=True, text=True, check=True
+        [str(CONTROL_PLANE_PYTHON), "-c", source], capture_output=True, text=True, check=True
     )
 
     assert done.stdout == "None\n"

@@ -10,9 +10,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.spoken]
 async def test_the_opening_is_spoken_whole_once_and_before_any_reply(spoken: Spoken) -> None:
     result = await spoken.result("greets early")
 
-    said = turns(result.events)
-    assert [turn["text"] for turn in said] == [OPENING, "The practice of Doctor Bell."]
-    assert [turn["interrupted"] for turn in said] == [False, False]
+    sentences = turns(result.events)
+    assert [turn["text"] for turn in sentences] == [OPENING, "The practice of Doctor Bell."]
+    assert [turn["interrupted"] for turn in sentences] == [False, False]
     assert result.heard[0]["word_error_rate"] == 0.0
     assert [turn["text"] for turn in turns(result.events, "callee")] == [
         "Yes, this is Maria",
@@ -20,7 +20,7 @@ async def test_the_opening_is_spoken_whole_once_and_before_any_reply(spoken: Spo
     ]
 
 
-async def test_a_turn_says_when_it_ended_in_which_language_and_what_it_took(
+async def test_a_turn_has_its_end_its_language_and_its_latency(
     spoken: Spoken,
 ) -> None:
     result = await spoken.result("greets early")

@@ -66,7 +66,7 @@ async def test_three_seconds_of_silence_are_uncertain_and_spoken_into(spoken: Sp
     assert result.reason == "silence"
 
 
-async def test_a_menu_is_led_through_by_keys_until_somebody_answers(spoken: Spoken) -> None:
+async def test_keys_lead_through_a_menu_until_a_human_answers(spoken: Spoken) -> None:
     result = await spoken.result("menu")
 
     assert result.digits == ["1"]

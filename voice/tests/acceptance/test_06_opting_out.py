@@ -8,8 +8,8 @@ from voice.tests.installation import Installation, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.control_plane]
 
-NUMBER = "+12125550195"
-AGENT = {
+UNWILLING_CALLEE = "+12125550195"
+OPT_OUT_AGENT = {
     "name": "Opting out",
     "first_message": "Hello there.",
     # The callee of the sandbox begins with "who is this".
@@ -22,9 +22,9 @@ AGENT = {
 
 
 async def test_an_opt_out_is_stored_before_the_room_is_gone(installation: Installation) -> None:
-    agent_id = await installation.publish(AGENT)
+    agent_id = await installation.publish(OPT_OUT_AGENT)
 
-    call_id = await installation.call(agent_id, NUMBER)
+    call_id = await installation.call(agent_id, UNWILLING_CALLEE)
     await installation.ended_call(call_id)
 
     async def whole_call() -> Any:
@@ -34,11 +34,11 @@ async def test_an_opt_out_is_stored_before_the_room_is_gone(installation: Instal
 
     call = await eventually(whole_call)
     [suppression] = (await installation.get("/suppressions"))["items"]
-    assert suppression["phone_number"] == NUMBER
+    assert suppression["phone_number"] == UNWILLING_CALLEE
     assert suppression["created_at"] < call["ended_at"]
     assert (call["outcome"], call["hung_up_by"]) == ("answered", "agent")
     spoken = [turn["text"] for turn in await installation.turns(call["id"])]
     assert spoken[-1] == "I will not call again."
     with pytest.raises(AssertionError, match="uppress"):
-        await installation.call(agent_id, NUMBER)
-    assert await installation.dials(NUMBER) == 1
+        await installation.call(agent_id, UNWILLING_CALLEE)
+    assert await installation.dials(UNWILLING_CALLEE) == 1

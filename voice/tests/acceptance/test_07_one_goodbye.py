@@ -12,10 +12,10 @@ async def test_the_goodbye_is_spoken_once_whole_and_then_the_line_is_closed(
 ) -> None:
     result = await spoken.result("ends three times")
 
-    said = turns(result.events)
-    assert [turn["text"] for turn in said][-1:] == [GOODBYE]
-    assert [turn["text"] for turn in said].count(GOODBYE) == 1
-    assert said[-1]["interrupted"] is False
+    sentences = turns(result.events)
+    assert [turn["text"] for turn in sentences][-1:] == [GOODBYE]
+    assert [turn["text"] for turn in sentences].count(GOODBYE) == 1
+    assert sentences[-1]["interrupted"] is False
     assert result.heard[-1]["word_error_rate"] == 0.0
     # Not at once, because the callee's network still plays it.
     assert 0.6 <= result.last_word_to_hang_up <= 2.5

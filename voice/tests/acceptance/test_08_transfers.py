@@ -33,7 +33,7 @@ def agent(number: str, method: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["refer", "join"])
-async def test_a_busy_line_is_told_to_the_model_and_the_talk_goes_on(
+async def test_the_model_hears_of_a_busy_line_and_the_talk_goes_on(
     method: str, world: World
 ) -> None:
     call_id = await world.call(STAYING_CALLEE, agent(BUSY, method))
@@ -69,6 +69,6 @@ async def test_a_colleague_joins_and_the_call_ends_when_they_hang_up(world: Worl
     await becomes_true(lambda: world.reason(call_id) is not None)
     assert world.reason(call_id) == "transferred"
     # The agent has listened in silence.
-    said = [text for role, text in world.texts(call_id) if role == "agent"]
-    assert said == ["Hello there."]
+    sentences = [text for role, text in world.texts(call_id) if role == "agent"]
+    assert sentences == ["Hello there."]
     assert f"vo-{call_id}" not in await world.rooms()

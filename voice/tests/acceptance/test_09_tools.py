@@ -14,11 +14,11 @@ from voice.agent_config import AgentConfig
 from voice.tests.talks import of_type, talk_in_text, texts
 
 Config = Callable[..., AgentConfig]
-SECRET = "sesame-4711"
+TOOL_CREDENTIAL = "sesame-4711"
 
 
 def tool(url: str, **options: Any) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {SECRET}"}
+    headers = {"Authorization": f"Bearer {TOOL_CREDENTIAL}"}
     return {"type": "webhook", "name": "move", "url": url, "secret_headers": headers, **options}
 
 
@@ -91,10 +91,10 @@ async def test_a_secret_is_in_no_report_no_log_and_no_prompt(
     prompt = str(talk.agent.instructions) + str(talk.agent.chat_ctx.to_dict())
     logged = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
     for text in (str(talk.journal.events), prompt, logged):
-        assert SECRET not in text
+        assert TOOL_CREDENTIAL not in text
 
 
-async def test_a_tool_that_hangs_is_left_in_time_and_the_agent_says_so(
+async def test_a_tool_that_hangs_is_left_in_time_and_the_callee_hears_of_it(
     practice: TestServer, config: Config
 ) -> None:
     tools = [tool(str(practice.make_url("/hang")), timeout_seconds=0.3)]

@@ -68,8 +68,8 @@ async def test_a_machine_that_dies_frees_its_callee_within_twelve_seconds(
     assert (call["end_reason"], call["hung_up_by"]) == ("agent_lost", None)
 
     async def finished() -> Any:
-        [person] = await installation.recipients(batch)
-        return person if person["status"] == "completed" else None
+        [recipient] = await installation.recipients(batch)
+        return recipient if recipient["status"] == "completed" else None
 
     assert (await eventually(finished))["attempts"] == 1
     assert await installation.dials(STAYING_CALLEE) == 1

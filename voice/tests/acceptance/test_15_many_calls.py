@@ -15,7 +15,7 @@ from voice.tests.installation import MAX_CALLS, Installation, eventually
 
 CALLS = 10
 # Callees who stay.
-NUMBERS = [f"+130355501{95 + number}" for number in range(MAX_CALLS + 1)]
+STAYING_CALLEES = [f"+130355501{95 + number}" for number in range(MAX_CALLS + 1)]
 
 
 @pytest.mark.spoken
@@ -42,13 +42,13 @@ async def test_a_call_too_many_finds_no_agent_and_costs_no_attempt(
     installation: Installation,
 ) -> None:
     agent_id = await installation.publish({"name": "Full", **CHATTY_AGENT})
-    batch = await installation.start_batch(agent_id, NUMBERS)
+    batch = await installation.start_batch(agent_id, STAYING_CALLEES)
 
     async def refused() -> Any:
-        people = await installation.recipients(batch)
-        return [person for person in people if person["reason"] == "no_agent"]
+        recipients = await installation.recipients(batch)
+        return [recipient for recipient in recipients if recipient["reason"] == "no_agent"]
 
-    [person] = await eventually(refused, 40.0)
-    assert person["attempts"] == 0
-    assert await installation.dials(person["phone_number"]) == 0
+    [recipient] = await eventually(refused, 40.0)
+    assert recipient["attempts"] == 0
+    assert await installation.dials(recipient["phone_number"]) == 0
     await installation.post(f"/batches/{batch}/stop", {"hang_up_active": True})

@@ -14,12 +14,12 @@ from livekit import api
 
 from voice.bench.world import World, becomes_true, serving
 from voice.tests.acceptance.conversations import (
+    END_CALL_TOOLS,
     GOODBYE,
-    KEYS,
-    MACHINE,
+    KEYS_TOOL,
+    MACHINE_GREETING,
     MESSAGE,
     OPENING,
-    TOOLS,
     agent,
 )
 from voice.tests.telephone import Telephone, running_media_server
@@ -30,7 +30,10 @@ pytestmark = [
     pytest.mark.media,
     pytest.mark.spoken,
 ]
-STT = {"provider": "local", "phrases": ["Hello?", "Yes, of course", MACHINE, "Who is calling?"]}
+STT = {
+    "provider": "local",
+    "phrases": ["Hello?", "Yes, of course", MACHINE_GREETING, "Who is calling?"],
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -65,8 +68,8 @@ async def test_a_call_is_answered_talked_through_and_ended_in_time(media: World)
     await becomes_true(lambda: media.reason(call_id) is not None)
 
     assert telephone.heard_at[0] - answered <= 4.0
-    said = [text for role, text in media.texts(call_id) if role == "agent"]
-    assert said == [OPENING, GOODBYE]
+    sentences = [text for role, text in media.texts(call_id) if role == "agent"]
+    assert sentences == [OPENING, GOODBYE]
     assert telephone.left_at - telephone.heard_at[-1] <= 2.5
     assert media.reason(call_id) == "agent_hangup"
     [usage] = [event for event in media.events[call_id] if event["type"] == "usage"]
@@ -78,7 +81,7 @@ async def test_a_message_is_left_on_a_machine(media: World) -> None:
     voicemail = {"action": "leave_message", "message": MESSAGE}
     call_id, telephone = await ring(media, voicemail=voicemail)
     await telephone.answer()
-    await telephone.speak(MACHINE)
+    await telephone.speak(MACHINE_GREETING)
     async with asyncio.timeout(20):
         await telephone.left.wait()
     await becomes_true(lambda: media.reason(call_id) is not None)
@@ -95,7 +98,7 @@ async def test_keys_are_pressed_both_ways(media: World) -> None:
     call_id, telephone = await ring(
         media,
         llm={"provider": "local", "rules": rules},
-        tools=[*TOOLS, KEYS],
+        tools=[*END_CALL_TOOLS, KEYS_TOOL],
         voicemail={"detection": "off"},
     )
     await telephone.answer()
