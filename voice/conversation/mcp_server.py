@@ -20,13 +20,13 @@ from voiceops.core.public_addresses import UNREACHABLE_TEXT, find_url_fault
 
 log = logging.getLogger(__name__)
 
-MAX_TOOLS = 64
+MAX_SERVER_TOOLS = 64
 MAX_LIST_PAGES = 10
 MAX_DESCRIPTION_CHARACTERS = 2_000
 SERVER_CLOSE_SECONDS = 1.0
 # What every provider accepts as the name of a function.
 OTHER_THAN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-MAX_NAME_CHARACTERS = 64
+MAX_FUNCTION_NAME_CHARACTERS = 64
 CALL_ERRORS = (
     *(MCPError, RuntimeError, httpx2.HTTPError),
     *(anyio.ClosedResourceError, anyio.BrokenResourceError),
@@ -90,14 +90,14 @@ class McpServer:
         found: list[Tool] = []
         for _ in range(MAX_LIST_PAGES):
             page = await client.list_tools(cursor=cursor)
-            for item in page.tools[: MAX_TOOLS - len(found)]:
-                name = OTHER_THAN_NAME.sub("_", item.name)[:MAX_NAME_CHARACTERS]
+            for item in page.tools[: MAX_SERVER_TOOLS - len(found)]:
+                name = OTHER_THAN_NAME.sub("_", item.name)[:MAX_FUNCTION_NAME_CHARACTERS]
                 self._names[name] = item.name
                 description = (item.description or "")[:MAX_DESCRIPTION_CHARACTERS]
                 tool = replace(self.tool, name=name, parameters=item.input_schema)
                 found.append(replace(tool, description=description))
             cursor = page.next_cursor
-            if cursor is None or len(found) >= MAX_TOOLS:
+            if cursor is None or len(found) >= MAX_SERVER_TOOLS:
                 break
         return found
 
