@@ -51,6 +51,6 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
 
 
 class WorkspaceSerializer(ReadsValues, StrictModelSerializer):
-    """Base of every serializer of a tenant table. Its context must hold the `workspace`."""
+    # Base of every serializer of a tenant table. Its context must hold the `workspace`.
 
     serializer_related_field = WorkspaceRelatedField

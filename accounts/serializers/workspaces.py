@@ -12,11 +12,9 @@ MAX_REST_DAYS = 3_650
 
 
 class WorkspaceDetailSerializer(StrictModelSerializer):
-    """A workspace with its limits and the principal's role in it.
+    """A workspace with its limits and the principal's role in it."""
 
-    The role is read from `member_role`, which `with_member_role` or an annotation sets.
-    """
-
+    # Set by `with_member_role`, or by an annotation.
     role = RoleField(source="member_role", read_only=True)
     calling_window = CallingWindowSerializer(allow_null=True, required=False)
     holidays_country = CountryField(allow_null=True, required=False)

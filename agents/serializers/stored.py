@@ -40,7 +40,7 @@ class LanguageTag(Text):
 
 
 class StoredSerializer(StrictSerializer):
-    """An object in a JSON column, returned as it is stored."""
+    # An object in a JSON column, returned as it is stored.
 
     is_stored: ClassVar[bool] = True  # read by voiceops.api.schema
 

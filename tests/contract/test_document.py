@@ -43,6 +43,16 @@ def test_every_operation_has_a_summary_and_a_description() -> None:
     assert silent == []
 
 
+def test_types_are_described_for_users() -> None:
+    texts = {
+        name: schema.get("description", "")
+        for name, schema in described()["components"]["schemas"].items()
+    }
+    internal = ("serializer", "annotation", "column", "context")
+
+    assert [name for name, text in texts.items() if any(word in text for word in internal)] == []
+
+
 def test_every_body_has_an_example() -> None:
     bare = [
         f"{name} {of} {media_type}"

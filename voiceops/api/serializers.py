@@ -90,7 +90,8 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
 
 
 class Strict(serializers.Serializer[Any]):
-    """What StrictSerializer and StrictModelSerializer have in common."""
+    # What StrictSerializer and StrictModelSerializer have in common. Bases have no docstring: the
+    # API's description would show it for every serializer without one of its own.
 
     rejects_unknown_fields: ClassVar[bool] = True
     reads_text = False
@@ -208,7 +209,8 @@ def validate_body(
 
 
 class StrictSerializer(Strict):
-    """Base of every serializer that does not belong to a model."""
+    # Base of every serializer that does not belong to a model.
+    pass
 
 
 class EmptyBodySerializer(StrictSerializer):
@@ -216,10 +218,8 @@ class EmptyBodySerializer(StrictSerializer):
 
 
 class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
-    """Uses strict fields for a model's columns.
-
-    Duplicates are found by the database (409), not by validators.
-    """
+    # Uses strict fields for a model's columns. Duplicates are found by the database (409), not by
+    # validators.
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
