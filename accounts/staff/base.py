@@ -143,6 +143,11 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         )
         return results
 
+    def finds_by_index(self, term: str) -> bool:
+        """Whether a search for the term reads an index instead of the table."""
+        is_number = bool(self.number_columns and possible_numbers(term.strip()))
+        return is_number or bool(UUID_PATTERN.fullmatch(term.strip()))
+
     def changeform_view(
         self,
         request: HttpRequest,

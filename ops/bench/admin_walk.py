@@ -26,8 +26,11 @@ MAX_SCANNED_ROWS = 100_000
 VISITS_PER_PAGE = 2
 TRIED_NUMBER = "+12025550001"
 HTML = {"Accept": "text/html"}
-# Files are as long as their lists, and doors are for visitors.
-LEFT_OUT = {"file", "calls-file", "recording", "alive", "continue", "sign-out"}
+# Files are as long as their lists, doors are for visitors, and orders are never read.
+LEFT_OUT = {
+    *("file", "calls-file", "recording", "alive", "continue", "sign-out", "invitation"),
+    *("trial-call", "callback", "do-not-call-import"),
+}
 # Console address -> the table whose newest row it names.
 CONSOLE_ROWS = {
     "batch": "batches.batch",

@@ -32,8 +32,9 @@ TURNS_PER_CALL = 30
 FILLED_TABLES = (Call, CallEvent, Turn, Batch, Recipient, Suppression)
 SERIES = "generate_series(1, %s) n"
 # Ids that sort by number as those of uuid7 sort by time: milliseconds, version 7, the number.
+MOMENT_OF_ROW = "%d + n::bigint * %d"
 ID_OF_ROW = (
-    "(lpad(to_hex(%d + n * %d), 12, '0') || '7000' || '%s' || lpad(to_hex(n), 12, '0'))::uuid"
+    f"(lpad(to_hex({MOMENT_OF_ROW}), 12, '0') || '7000' || '%s' || lpad(to_hex(n), 12, '0'))::uuid"
 )
 MILLISECONDS_A_DAY = 86_400_000
 CALL_VALUES_OF_ROW = {
@@ -209,7 +210,7 @@ def _fill_long_batch(
 
 def _times_of_row(begin: int, step: int) -> dict[str, str]:
     """Return the times of a call that was made when its id says, in milliseconds."""
-    made_at = f"to_timestamp(({begin} + n * {step}) / 1000.0)"
+    made_at = f"to_timestamp(({MOMENT_OF_ROW % (begin, step)}) / 1000.0)"
     answered = f"case when mod(n, 5) in (0, 3, 4) then {made_at} + interval '7 seconds' end"
     return {
         "created_at": made_at,

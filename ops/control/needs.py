@@ -83,7 +83,7 @@ def _of_batches(user: Staff) -> Iterator[Need]:
     for batch in paused[:MAX_NAMED]:
         by_itself = "paused itself: " if has_paused_itself(batch) else ""
         yield _of_batch(batch, f"{by_itself}{batch.error}")
-    waiting = batches.filter(status__in=Batch.Status.waiting())
+    waiting = batches.filter(status__in=Batch.Status.waiting(), rows_read__gt=0)
     refused = waiting.filter(rejected_count__gt=F("rows_read") * MAX_REFUSED_SHARE)
     for batch in refused[:MAX_NAMED]:
         text = f"{batch.rejected_count:,} of {batch.rows_read:,} rows were refused"

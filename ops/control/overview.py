@@ -16,29 +16,37 @@ from batches.reporting.progress import lowest_call_id, progress_of
 from console import charts
 from console.pages import reader_zone
 from ops.checking.health import probe_all
+from ops.control.figures import SPANS, read_figures
 from ops.control.needs import find_needs
 from telephony.models import Call, Stage
 from voiceops.api.fields import UUID_PATTERN
 
 MAX_RUNNING = 5
 MAX_OFFERED_WORKSPACES = 200
+# Of staff who see some workspaces only: each is read by itself.
+MAX_SUMMED_WORKSPACES = 10
 RATE_SECONDS = 10
+SPAN_WORDS = ((1, "Today"), (7, "7 days"), (30, "30 days"))
 
 
 def overview_context(request: HttpRequest) -> dict[str, Any]:
     """Return what the first page displays to its reader."""
-    workspace = _chosen_workspace(request)
+    workspace, days = _chosen_workspace(request), _chosen_days(request)
     context: dict[str, Any] = {
         "zone": reader_zone(request, workspace.timezone if workspace else "UTC"),
         "chosen": workspace,
         "query": request.GET.urlencode(),
         "now": timezone.now(),
+        "days": days,
         "needs": find_needs(request.user),
     }
     if request.user.has_perm("batches.view_batch"):
         context["running"] = _running_batches(request, workspace)
     if request.user.has_perm("telephony.view_call"):
         context["live"] = _live_calls(request, workspace)
+        context |= read_figures(
+            _summed_up(request, workspace), days=days, now=context["now"], zone=context["zone"]
+        )
     return context
 
 
@@ -48,6 +56,7 @@ def overview_page_context(request: HttpRequest) -> dict[str, Any]:
     return {
         **overview_context(request),
         "workspaces": list(workspaces[:MAX_OFFERED_WORKSPACES]),
+        "spans": SPAN_WORDS,
         "shows_readiness": request.user.has_perm(EVERY_WORKSPACE),
     }
 
@@ -71,6 +80,19 @@ def _chosen_workspace(request: HttpRequest) -> Workspace | None:
         return None
     found: Workspace | None = limit_rows(Workspace.unscoped.filter(pk=chosen), request.user).first()
     return found
+
+
+def _chosen_days(request: HttpRequest) -> int:
+    text = request.GET.get("days", "")
+    return int(text) if text in map(str, SPANS) else 1
+
+
+def _summed_up(request: HttpRequest, workspace: Workspace | None) -> list[Workspace | None]:
+    """Return whose calls the figures are of; None stands for those of every workspace."""
+    if workspace is not None or request.user.has_perm(EVERY_WORKSPACE):
+        return [workspace]
+    own = limit_rows(Workspace.unscoped.order_by("name", "pk"), request.user)
+    return list(own[:MAX_SUMMED_WORKSPACES])
 
 
 def _within(

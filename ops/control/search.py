@@ -16,6 +16,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from accounts.models import User, Workspace
+from accounts.staff.lists import newest_of
 from accounts.staff.number_search import last_digits, possible_numbers
 from accounts.staff.visibility import PERSONAL_DATA, limit_rows
 from agents.models import Agent
@@ -63,7 +64,9 @@ def _calls_with_name(request: HttpRequest, text: str) -> Iterator[SearchResult]:
         return
     calls = limit_rows(Call.unscoped.all(), request.user)
     by_sip_id = text.startswith(SIP_CALL_ID_PREFIX)
-    found = calls.filter(sip_call_id=text) if by_sip_id else calls.filter(room=text)
+    # SIP call ids have no index.
+    newest = newest_of(calls, MAX_SEARCHED_ROWS)
+    found = newest.filter(sip_call_id=text) if by_sip_id else calls.filter(room=text)
     for call in found[:MAX_RESULTS]:
         yield _result(call, "call", title=f"Call of {call.created_at:%d %b %Y %H:%M} UTC")
 
@@ -79,7 +82,11 @@ def _named_rows(request: HttpRequest, text: str) -> Iterator[SearchResult]:
         name = model._meta.model_name
         if not request.user.has_perm(f"{model._meta.app_label}.view_{name}"):
             continue
-        visible = _newest(limit_rows(rows, request.user)).filter(condition).order_by("-pk")
+        visible = (
+            newest_of(limit_rows(rows, request.user), MAX_SEARCHED_ROWS)
+            .filter(condition)
+            .order_by("-pk")
+        )
         for row in visible[:MAX_RESULTS]:
             workspace = f" · {row.workspace.name}" if hasattr(row, "workspace") else ""
             title = row.email if isinstance(row, User) else row.name
@@ -125,12 +132,15 @@ def _contact_rows(
             rows = limit_rows(model.unscoped.filter(phone_number__in=numbers), request.user)
             yield _first(rows), _number_of
     elif digits := last_digits(text):
-        yield _first(_newest(recipients).filter(phone_number__endswith=digits)), _number_of
+        yield (
+            _first(newest_of(recipients, MAX_SEARCHED_ROWS).filter(phone_number__endswith=digits)),
+            _number_of,
+        )
     elif len(text) >= MIN_WORD_CHARACTERS:
         # SQLite keeps JSON with escapes for all but ASCII, PostgreSQL without.
         escaped = json.dumps(text)[1:-1]
         words = Q(values__icontains=text) | Q(values__icontains=escaped) | Q(external_id=text)
-        yield _first(_newest(recipients).filter(words)), _number_of
+        yield _first(newest_of(recipients, MAX_SEARCHED_ROWS).filter(words)), _number_of
 
 
 def _workspaces_of(request: HttpRequest) -> QuerySet[Any]:
@@ -139,12 +149,6 @@ def _workspaces_of(request: HttpRequest) -> QuerySet[Any]:
 
 def _first(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.order_by("-pk")[:MAX_RESULTS]
-
-
-def _newest(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Limit rows to the newest that a search without an index may read."""
-    oldest = rows.order_by("-pk").values_list("pk", flat=True)[MAX_SEARCHED_ROWS:].first()
-    return rows if oldest is None else rows.filter(pk__gt=oldest)
 
 
 def _number_of(row: Any) -> str:

@@ -40,7 +40,11 @@ UNFOLD = {
     "COLORS": {"primary": ACCENT_SHADES},
     "STYLES": [_style(name) for name in ("tokens", "parts", "charts", "control")],
     "LOGIN": {"form": "accounts.staff.login.StaffLoginForm"},
-    "SIDEBAR": {"command_search": True, "navigation": "ops.control.navigation.list_groups"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "navigation": "ops.control.navigation.list_groups",
+    },
     "ACCOUNT": {
         "navigation": [
             {"title": "Second factor", "link": reverse_lazy("admin:accounts_secondfactor_mine")}

@@ -190,6 +190,10 @@ class CallAdmin(ReadOnlyAdmin):
             return queryset.filter(pk__in=_newest_with(numbers)), False
         return super().get_search_results(request, queryset, search_term)
 
+    def finds_by_index(self, term: str) -> bool:
+        # A room is unique, and so is looked up by what else is typed.
+        return not term.strip().startswith(SIP_CALL_ID_PREFIX)
+
     def recording(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Redirect to a link that works for five minutes; the access is audited."""
         call = self.get_object(request, str(pk))

@@ -166,6 +166,33 @@ def test_rows_beyond_the_counted_ones_are_reached_with_the_filter(
     assert [str(row.pk) in beyond for row in (first, second, third)] == [True, True, True]
 
 
+def test_what_has_no_index_is_searched_among_the_newest_rows(
+    staff: Client, ours: Workspace, theirs: Workspace
+) -> None:
+    old, new = (make.call(of, outcome="busy") for of in (ours, theirs))
+    queries = (
+        "outcome__exact=busy",
+        "q=SCL_x",
+        f"outcome__exact=busy&workspace={ours.pk}",
+        "created_at_from=2026-01-01",
+        f"q={old.pk}",
+    )
+
+    with patch("accounts.staff.lists.MAX_FILTERED_ROWS", 1):
+        pages = {query: staff.get(f"{page_of(Call)}?{query}").content.decode() for query in queries}
+
+    found = {query: [str(call.pk) in page for call in (old, new)] for query, page in pages.items()}
+    limited = [query for query, page in pages.items() if "Of the newest 1 rows" in page]
+    assert list(found.values()) == [
+        [False, True],
+        [False, False],
+        [True, False],
+        [True, True],
+        [True, False],
+    ]
+    assert limited == list(queries[:2])
+
+
 def test_no_list_reads_the_choices_of_its_filters_from_all_rows(
     staff: Client, ours: Workspace
 ) -> None:

@@ -82,6 +82,7 @@ def make_demo(now: datetime | None = None) -> tuple[User, dict[str, Any]]:
         make.callback(ours, agent=agent, at=now + timedelta(days=days), remark="After work")
     for reason in ("asked on a call", "letter of 3 March", "wrong number"):
         make.suppression(ours, reason=reason)
+    _doubts(ours, agent, now)
     webhook = make.webhook(ours, url="https://crm.example.com/hooks/voiceops", description="CRM")
     make.delivery(webhook, status="delivered", response_status=200, attempts=1)
     delivery = make.delivery(webhook, status="failed", response_status=500, attempts=5)
@@ -140,6 +141,7 @@ def _batch(
         started_at=now - timedelta(minutes=38) if has_begun else None,
         ended_at=now - timedelta(minutes=2) if state == "completed" else None,
         rejected_count=4,
+        rows_read=size,
     )
     shares = {**SHARES[state], "skipped": 5, "review": 1 if has_begun else 0}
     states = [status for status, share in shares.items() for _ in range(share * size // 100 or 1)]
@@ -211,6 +213,33 @@ def _call(
         ended_at=(answered or at) + timedelta(seconds=chance.randrange(18, 140)),
         variables={"first_name": chance.choice(NAMES)},
     )
+
+
+def _doubts(ours: Workspace, agent: Any, now: datetime) -> None:
+    """The last call of everybody in review: the answer to the dial request was lost."""
+    for recipient in Recipient.unscoped.filter(status="review").order_by("pk"):
+        at = now - timedelta(minutes=recipient.row_number % 30 + 1)
+        call = make.call(
+            ours,
+            agent=agent,
+            batch_id=recipient.batch_id,
+            recipient_id=recipient.pk,
+            to_number=recipient.phone_number,
+            dialed_at=at,
+            stage="ended",
+            outcome="unknown",
+            intent_at=at,
+            agent_joined_at=at,
+        )
+        for seconds, text in ((0, "Queued by the batch"), (1, "The dial request was sent")):
+            CallEvent.unscoped.create(
+                workspace=ours,
+                call=call,
+                type="step",
+                text=text,
+                at=at + timedelta(seconds=seconds),
+            )
+        Call.unscoped.filter(pk=call.pk).update(created_at=at)
 
 
 def _talk(ours: Workspace, agent: Any, batch: Batch, now: datetime) -> Call:
