@@ -4,7 +4,6 @@ gunicorn -c python:ops.gunicorn_conf voiceops.wsgi
 """
 
 import os
-import sys
 from typing import Any
 
 from django.urls import get_resolver
@@ -19,8 +18,7 @@ from voiceops.core.process_tuning import (
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# Ours needs Linux' epoll; elsewhere, on a developer's machine, gunicorn's own will do.
-worker_class = "ops.serving.web_worker.WebWorker" if sys.platform == "linux" else "gthread"
+worker_class = "ops.serving.web_worker.WebWorker"
 threads = 16  # long requests and passwords, each at their most, leave some for the rest
 # One import for all workers, so that a killed worker is replaced at once.
 preload_app = True

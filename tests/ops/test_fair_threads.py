@@ -1,0 +1,125 @@
+"""Callers share the threads of the web server."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from ops.serving.fair_threads import FairThreads, find_caller
+from ops.serving.web_worker import SOCKET_STALL_SECONDS, WebWorker
+
+ADDRESS = ("203.0.113.9", 50_000)
+
+
+def test_a_request_passes_those_of_a_caller_who_has_a_thread() -> None:
+    threads = FairThreads(2)
+    done: list[str] = []
+    gates = [threading.Semaphore(0) for _ in range(2)]
+    started = threading.Semaphore(0)
+
+    def wait_for(gate: threading.Semaphore) -> None:
+        started.release()
+        gate.acquire(timeout=10)
+
+    held = [threads.submit("flood", wait_for, gate) for gate in gates]
+    for _ in held:
+        assert started.acquire(timeout=10)
+    flood = [threads.submit("flood", done.append, "flood") for _ in range(20)]
+    calm = threads.submit("calm", done.append, "calm")
+    gates[0].release()
+    calm.result(timeout=10)
+
+    assert done[0] == "calm"
+    gates[1].release()
+    for future in [*held, *flood]:
+        future.result(timeout=10)
+    assert done == ["calm", *["flood"] * 20]
+    threads.shutdown()
+
+
+def test_callers_without_a_thread_are_served_in_turn() -> None:
+    threads = FairThreads(1)
+    done: list[str] = []
+    gate, started = threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait() -> None:
+        started.release()
+        gate.acquire(timeout=10)
+
+    threads.submit("other", wait)
+    assert started.acquire(timeout=10)
+    jobs = [threads.submit(name, done.append, name) for name in ("a", "a", "a", "b", "b", "c")]
+    gate.release()
+    for job in jobs:
+        job.result(timeout=10)
+
+    assert done == ["a", "b", "c", "a", "b", "a"]
+    threads.shutdown()
+
+
+def test_an_error_is_raised_where_the_result_is_read() -> None:
+    threads = FairThreads(1)
+
+    future = threads.submit("a", lambda: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        future.result(timeout=10)
+    assert threads.submit("a", lambda: "next").result(timeout=10) == "next"
+    threads.shutdown()
+
+
+def caller_of(request: bytes) -> str:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(request)
+        found = find_caller(ours, ADDRESS)
+        assert ours.recv(65_536) == request  # nothing of it was taken
+    return found
+
+
+def head(line: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-API-Key", "cookie"])
+def test_a_caller_is_known_by_its_credentials(name: str) -> None:
+    first, again, other = (caller_of(head(f"{name}: {value}")) for value in ("vo_1", "vo_1", "2"))
+
+    assert first == again
+    assert first not in (other, ADDRESS[0])
+    assert "vo_1" not in first
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [lambda: head("Accept: */*"), lambda: head("A: b\r\n\r\nAuthorization: in the body")],
+)
+def test_a_caller_without_credentials_is_known_by_its_address(
+    request_head: Callable[[], bytes],
+) -> None:
+    assert caller_of(request_head()) == ADDRESS[0]
+
+
+def test_a_connection_on_which_nothing_arrived_is_not_waited_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert find_caller(ours, ADDRESS) == ADDRESS[0]
+        assert find_caller(ours, "") == ""
+
+
+def test_a_client_that_stalls_lets_its_thread_go() -> None:
+    worker = WebWorker.__new__(WebWorker)
+    worker.tpool, worker.handle = FairThreads(1), lambda connection: connection.sock.recv(1)
+    worker.method_queue = SimpleNamespace(defer=lambda *_: None)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker.enqueue_req(SimpleNamespace(sock=ours, client=ADDRESS))
+
+        options = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
+        stalls = [ours.getsockopt(socket.SOL_SOCKET, option, 16) for option in options]
+        theirs.sendall(b"x")
+        worker.tpool.shutdown()
+    assert [struct.unpack("ll", stall) for stall in stalls] == [(SOCKET_STALL_SECONDS, 0)] * 2
