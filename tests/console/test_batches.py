@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Workspace
 from accounts.roles import Role
-from batches.models import Batch, Recipient, Suppression
+from batches.models import Batch, Recipient
 from telephony.models import Call
 from tests import make
 from tests.console.browsers import reader, text_of
@@ -256,38 +255,3 @@ def test_first_page_leads_to_the_first_batch(ours: Workspace) -> None:
     assert "Register a number Make an agent" in text_of(missing)
     assert "The carrier refuses every call." in later
     assert "Your first batch" not in later
-
-
-PAGES = {
-    "/": 15,
-    "/console/batches": 3,
-    "/console/calls": 2,
-    "/console/callbacks": 2,
-    "/console/reports": 17,
-    "/console/do-not-call": 2,
-    "/console/agents": 2,
-    "/console/numbers": 4,
-    "/console/developers": 3,
-    "/console/settings/members": 5,
-}
-
-
-@pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_costs_the_same_for_one_row_and_for_three(
-    page: str, rows: int, ours: Workspace, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _ in range(rows):
-        make.recipient(make.batch(ours, status=Batch.Status.RUNNING))
-        make.call(ours, dialed_at=None)
-        make.callback(ours)
-        make.suppression(ours)
-        make.webhook(ours)
-        make.api_key(ours)
-    browser = reader(make.member(ours, Role.ADMIN))
-
-    with django_assert_num_queries(PAGES[page]):
-        answer = browser.get(page)
-
-    assert answer.status_code == 200
-    assert Suppression.unscoped.count() == rows
