@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('hour', models.DateTimeField(help_text='its beginning, in UTC')),
                 ('agent_version_id', models.UUIDField(blank=True, null=True)),
                 ('figure', models.CharField(help_text='answer_to_audio, p50, p95', max_length=16)),
-                ('milliseconds', models.PositiveIntegerField(help_text='in steps of 10')),
+                ('milliseconds', models.PositiveIntegerField(help_text='rounded to 50')),
                 ('calls', models.PositiveIntegerField()),
                 ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='hourly_latency', to='accounts.workspace')),
             ],

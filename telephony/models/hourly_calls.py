@@ -97,7 +97,7 @@ class HourlyLatency(WorkspaceOwned):
     hour = models.DateTimeField(help_text="its beginning, in UTC")
     agent_version_id = models.UUIDField(null=True, blank=True)
     figure = models.CharField(max_length=16, help_text="answer_to_audio, p50, p95")
-    milliseconds = models.PositiveIntegerField(help_text="in steps of 10")
+    milliseconds = models.PositiveIntegerField(help_text="rounded to 50")
     calls = models.PositiveIntegerField()
 
     class Meta(WorkspaceOwned.Meta):

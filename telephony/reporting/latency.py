@@ -1,7 +1,7 @@
 """How long callees waited, by agent version: percentiles over the calls of a span.
 
 A percentile cannot be added up from those of hours, but numbers of calls can: so the hours keep how
-many calls had each latency, in steps of 10 ms.
+many calls had each latency, in steps that are few enough to add up the hours of a month.
 """
 
 import math
@@ -17,7 +17,7 @@ from django.db.models.functions import Cast, Floor, Least
 from telephony.models import Call, CallQuerySet, HourlyLatency
 from telephony.reporting.hourly_calls import CRITERIA, CallSpan
 
-STEP_MILLISECONDS = 10
+STEP_MILLISECONDS = 50
 LONGEST_SECONDS = 3600.0  # longer ones, which are no latency, count as this
 # Figure of a call -> which percentile of it stands for many calls.
 SHARES = {"answer_to_audio": 50, "p50": 50, "p95": 95}

@@ -90,13 +90,13 @@ def read_counts(criterion: str, since: datetime, until: datetime, of: Workspace)
 
 
 def read_latency(since: datetime, until: datetime, of: Workspace) -> dict[Any, Any]:
-    """Find the middle and the 95 % of the calls themselves, to 10 ms."""
+    """Find the middle and the 95 % of the calls themselves, to 50 ms."""
     found: dict[Any, dict[str, list[float]]] = {}
     for call in of.calls.listed().filter(created_at__gte=since, created_at__lt=until):
         for figure, value in (call.latency or {}).items():
             if value is not None:
                 of_version = found.setdefault(call.agent_version_id, {})
-                of_version.setdefault(figure, []).append(round(value, 2))
+                of_version.setdefault(figure, []).append(math.floor(value * 20 + 0.5) / 20)
 
     def percentile(values: list[float], share: float) -> float | None:
         return sorted(values)[math.ceil(len(values) * share) - 1] if values else None
