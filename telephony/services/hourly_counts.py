@@ -29,7 +29,7 @@ from voiceops.core.clock import database_now
 # Longer than a transaction may take, and than clocks differ (voiceops/core/statement_timeouts.py).
 COUNTED_AFTER = timedelta(minutes=5)
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # no call is older
-MAX_CALLS_PER_STEP = 5_000  # unless a single hour has more: SQLite's other writers wait meanwhile
+MAX_CALLS_PER_STEP = 2_000  # unless a single hour has more: SQLite's other writers wait meanwhile
 MAX_STEPS_PER_ROUND = 50
 MAX_RECOUNTS_PER_ROUND = 50
 INSERT_ROWS = 500
