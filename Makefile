@@ -93,14 +93,18 @@ test-worker: $(WORKER) ## check the types of the voice worker, and run its tests
 	$(WORKER_PY) -m mypy --config-file voice/mypy.ini voice
 	$(if $(ARGS),$(WORKER_TESTS) $(ARGS),$(TEST_WORKER))
 
-.PHONY: kit test-kits
+.PHONY: kit test-kits postman
 kit: $(RUNTIME) $(KIT) ## generate the Python kit from the API, and build its wheel into kits/python/dist
 	@DEBUG=1 $(PY) manage.py spectacular --format openapi-json --file kits/python/openapi.json
 	@$(KIT_PY) kits/python/generate.py kits/python/openapi.json
 	@cd kits/python && rm -rf dist && .venv/bin/hatchling build -t wheel
 
-test-kits: kit ## check the types of the Python kit, and run its tests [ARGS="-k word"]
+test-kits: kit ## check the Python and the TypeScript kit: types, tests, and the whole job on the sandbox (needs npm) [ARGS="-k word"]
 	cd kits/python && .venv/bin/python -m mypy && .venv/bin/python -m pytest $(ARGS)
+	kits/typescript/check.sh
+
+postman: $(RUNTIME) ## write the API as a Postman collection into var/ (needs npm)
+	@kits/postman/generate.sh var/voiceops.postman_collection.json
 
 drill: $(DEV) ## kill processes during a batch, and check that nobody was called twice or lost [SEED= FAULT=]
 	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)

@@ -13,7 +13,7 @@ from tests.contract.test_description import described, strict
 from tests.documentation.pages import Block, every_block, every_page, prose_of
 
 # `text` is for output, pictures and lists of files; `http` for an answer with its headers.
-LANGUAGES = {"sh", "python", "json", "yaml", "text", "http"}
+LANGUAGES = {"sh", "python", "json", "yaml", "text", "http", "typescript"}
 PART = "part of "
 NOT_OF_THE_API = {"mcp.json"}  # titles of what other programs read
 BLOCKS = every_block()

@@ -29,6 +29,7 @@ NOT_RUN = {
     ".venv/bin/lint-imports": "`make check` runs it",
     ".venv/bin/python -m pytest ": "this is one of those tests",
     ".venv/bin/python manage.py sandbox ": "the fixture has started one, and it runs until Ctrl-C",
+    "npm ": "`make test-kits` has run before it, which needs npm",
     ".venv-worker/": "an environment of its own: `make test-worker`",
 }
 # Python that cannot be run, by its first line, and why.
@@ -37,7 +38,10 @@ SKETCHES = {
     "class ScriptedLLM(llm.LLM):": "needs livekit-agents, an environment of its own (voice/tests)",
 }
 # Pages whose blocks other tests run.
-RUN_ELSEWHERE = {"docs/kits.md": "kits/python/tests/test_page.py, by `make test-kits`"}
+RUN_ELSEWHERE = {
+    "docs/kits.md": "kits/python/tests/test_page.py, by `make test-kits`",
+    "docs/typescript.md": "kits/typescript/check.sh, by `make test-kits`",
+}
 OUTPUT = "Output"  # the title of a block with what the block before it prints
 PAGE_SECONDS = 100
 
