@@ -152,7 +152,7 @@ shots: $(DEV) ## take the pictures of the documentation, with Chromium [SHOTS_FO
 	@$(PY) -m pytest tests/browser/shots.py
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
-	@for name in requirements requirements-dev requirements-docs requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+	@for name in requirements requirements-dev requirements-docs requirements-worker requirements-worker-local requirements-worker-whisper benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 # The lock lists packages without a tree, so the tool warns that the dependency graph is incomplete.

@@ -20,6 +20,7 @@ from livekit.agents import APIConnectOptions, LanguageCode, stt, utils
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 from voice.providers.errors import ProviderError
+from voice.providers.local_whisper import has_whisper
 from voice.providers.sound import HEARING_RATE, Samples, resample
 
 SPOKEN_WORD = re.compile(r"[a-z']+|\d+")
@@ -152,4 +153,6 @@ def find_local_faults() -> list[str]:
         faults.append("no English voice: the package hibari-tts is missing")
     if shutil.which("espeak-ng") is None:
         faults.append("no other language: the program espeak-ng is missing")
+    if not has_whisper():
+        faults.append("only phrases that are listed are heard: requirements-worker-whisper.txt")
     return faults

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from voice.agent_config import AgentConfig, read_agent
+from voice.providers.local_whisper import has_whisper
 from voice.rehearsal.run import rehearse
 from voice.rehearsal.script import read_rehearsal
 from voice.rehearsal.verdict import Result
@@ -120,6 +121,10 @@ NEEDS = {
     "media": (
         os.environ.get("LIVEKIT_SERVER_BIN"),
         "no media server: LIVEKIT_SERVER_BIN is not set, so nothing was tried over WebRTC",
+    ),
+    "whisper": (
+        has_whisper(),
+        "no Whisper: requirements-worker-whisper.txt is not installed",
     ),
     "control_plane": (
         CONTROL_PLANE_PYTHON.exists(),
