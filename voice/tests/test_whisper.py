@@ -39,7 +39,7 @@ async def test_open_speech_is_understood_on_the_telephone(config: Config) -> Non
     assert errors / words <= 0.25
 
 
-def test_without_its_packages_it_says_what_is_missing(
+def test_its_missing_packages_are_one_sentence(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_whisper, "PACKAGES", ("a_package_that_nobody_has",))
