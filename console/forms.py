@@ -83,6 +83,12 @@ def filled(post: QueryDict, *names: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def amount_of(budget: Any) -> Any:
+    """Return a budget as its field shows it; the API keeps one with its currency as an object."""
+    amount = budget["amount"] if isinstance(budget, Mapping) else budget
+    return "" if amount is None else amount
+
+
 def as_number(text: str | None) -> int | float | str | None:
     """Return what a number's field holds, None where it is empty; the API refuses other text."""
     written = (text or "").strip()

@@ -48,6 +48,7 @@ class WorkspaceForm(SerializerForm):
             "max_concurrent_calls",
             "max_calls_per_day",
             "min_gap_minutes",
+            "max_cost_per_day",
             "max_attempts_per_day",
             "max_attempts_per_week",
             "max_attempts_per_30_days",

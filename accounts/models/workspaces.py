@@ -48,6 +48,15 @@ class Workspace(NoDefaultManagerModel):
     rest_days_after_refusal = models.PositiveIntegerField(
         null=True, blank=True, help_text="days without a call to a number that has declined"
     )
+    max_cost_per_day = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="what its calls may cost in a day of its time zone: a number in the price "
+        "table's currency, or with its currency",
+    )
+    budget_spent_until = models.DateTimeField(
+        null=True, blank=True, help_text="until then the budget of the day is spent"
+    )
     recording_retention_days = models.PositiveIntegerField(null=True, blank=True)
     transcript_retention_days = models.PositiveIntegerField(null=True, blank=True)
     holidays_country = models.CharField(max_length=2, null=True, blank=True)

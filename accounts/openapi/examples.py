@@ -18,6 +18,7 @@ WORKSPACE_SETTINGS = {
     "max_concurrent_calls": 50,
     "max_calls_per_day": None,
     "min_gap_minutes": 240,
+    "max_cost_per_day": 100,
     "max_attempts_per_day": 3,
     "max_attempts_per_week": None,
     "max_attempts_per_30_days": None,

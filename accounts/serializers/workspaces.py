@@ -6,6 +6,7 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.serializers.calling_windows import CallingWindowSerializer, CountryField, ZoneName
 from accounts.serializers.members import RoleField
+from voiceops.api.money import BudgetAmount
 from voiceops.api.serializers import Choice, StrictModelSerializer, StrictSerializer, Text
 
 MAX_REST_DAYS = 3_650
@@ -30,6 +31,12 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         "open in `all` zones it may lie in, by the clock of the `workspace`, or after `review`",
     )
 
+    max_cost_per_day = BudgetAmount(
+        allow_null=True,
+        required=False,
+        help_text="what the calls of a day, in the workspace's time zone, may cost: a number in "
+        "the price table's currency, or `{amount, currency}`; batches wait for the next day",
+    )
     calling_profile = Choice(
         choices=list(PROFILES),
         allow_null=True,
@@ -48,6 +55,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "max_concurrent_calls",
             "max_calls_per_day",
             "min_gap_minutes",
+            "max_cost_per_day",
             "max_attempts_per_day",
             "max_attempts_per_week",
             "max_attempts_per_30_days",

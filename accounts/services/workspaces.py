@@ -10,6 +10,7 @@ from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from accounts.roles import Role
 from accounts.services.members import reset_default_workspace, set_default_if_none
+from voiceops.core import task_queue
 from voiceops.core.errors import StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.statement_timeouts import disable_statement_timeout
@@ -23,6 +24,9 @@ SCHEDULING_FIELDS = {
     "timezone",
     "unknown_zone",
 }
+
+# Decide when the budget of a day is spent.
+BUDGET_FIELDS = {"max_cost_per_day", "timezone"}
 
 SchedulingHook: TypeAlias = Callable[[Workspace], None]
 SCHEDULING_HOOKS: ExtensionPoint[SchedulingHook] = ExtensionPoint("hooks of a changed schedule")
@@ -54,11 +58,16 @@ def update_workspace(
             setattr(workspace, name, value)
         if workspace.min_gap_minutes != gap_before:
             workspace.min_gap_is_default = False
-        workspace.save(update_fields=[*changes, "min_gap_is_default"])
+        if changes.keys() & BUDGET_FIELDS:
+            # Counted again at the next claim.
+            workspace.budget_spent_until = None
+        workspace.save(update_fields=[*changes, "min_gap_is_default", "budget_spent_until"])
         audit.record("workspace.updated", principal=principal, target=workspace, changes=changes)
         if changes.keys() & SCHEDULING_FIELDS:
             for apply_schedule in SCHEDULING_HOOKS.all():
                 apply_schedule(workspace)
+        elif changes.keys() & BUDGET_FIELDS:
+            task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 
 def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:

@@ -105,6 +105,7 @@ def _render_large_progress(batch: Batch, progress: Mapping[str, Any]) -> SafeStr
         "rate": progress["calls_per_second"],
         "limit": batch.calls_per_second or (number.calls_per_second if number else None),
         "estimated_end_at": progress["estimated_end_at"],
+        "cost": progress["cost"],
     }
     return render_to_string("admin/batches/progress_large.html", context)
 
@@ -147,7 +148,8 @@ def live_progress(request: HttpRequest) -> JsonResponse:
     A single one comes with its large progress and its actions.
     """
     ids = request.GET.get("ids", "").split(",")[:MAX_LIVE_BATCHES]
-    rows = Batch.unscoped.filter(pk__in=_parse_ids(ids)).select_related("phone_number")
+    rows = Batch.unscoped.filter(pk__in=_parse_ids(ids))
+    rows = rows.select_related("phone_number", "workspace")
     batches = list(limit_rows(rows, request.user))
     # The large progress costs more queries, and only a batch's own page shows it.
     if len(batches) == 1:

@@ -37,6 +37,7 @@ class BatchForm(SerializerForm):
             "priority",
             "calls_per_second",
             "max_concurrent_calls",
+            "max_cost",
             "calling_window",
             *FREQUENCY_LIMITS,
             "retry",
@@ -44,6 +45,8 @@ class BatchForm(SerializerForm):
         help_texts = {
             "calls_per_second": "Empty: the number's.",
             "max_concurrent_calls": "Empty: the number's.",
+            "max_cost": "Empty: no limit. An amount in the price table's currency; the batch "
+            "pauses itself when its calls have cost as much.",
             "calling_window": "Empty: the workspace's. For example "
             '{"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
             "1 is Monday, the end may be 24:00. Several spans: "
@@ -104,6 +107,7 @@ class BatchAdmin(StaffAdmin):
         "column_mapping",
         "provider_failures",
         "probe_at",
+        "budget_spent_at",
         "created_at",
         "started_at",
         "ended_at",

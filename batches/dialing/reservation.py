@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from batches.dialing.batch_budgets import limit_to_budgets
 from batches.dialing.callbacks import due_callbacks_of, mark_dialing
 from batches.dialing.calling_windows import ZONE_UNKNOWN, Opening, Openings, rules_of
 from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
@@ -23,6 +24,7 @@ from batches.dialing.claim_order import read_due
 from batches.dialing.gaps import defer_within_gap
 from batches.domain.recipient_transitions import RESERVE, REVIEW_ZONE, SKIP_CLOSED
 from batches.models import Batch, Callback, Recipient
+from telephony.dialing.budgets import Budget, budget_of_day, close_day_if_spent
 from telephony.dialing.capacity import capacity_of_number
 from telephony.dialing.pacing import calls_ahead
 from telephony.dialing.protocol import CALL_LEASE
@@ -40,9 +42,10 @@ GOLDEN_RATIO = (1 + 5**0.5) / 2
 
 @dataclass
 class Capacity:
-    """How many more calls may be reserved now."""
+    """How many more calls may be reserved now, and the workspace's budget of the day."""
 
     left: int
+    day: Budget | None = None
 
     def limit(self, wanted: int) -> int:
         """Return how many of the wanted calls there is capacity for."""
@@ -51,11 +54,12 @@ class Capacity:
 
 def callable_batches(now: datetime) -> QuerySet[Batch]:
     """Return the batches that may dial: running ones, and self-paused ones that are due for a
-    probe, on a number that is active.
+    probe, on a number that is active, in workspaces that have not spent the budget of the day.
     """
     probing = Q(status=Batch.Status.PAUSED, probe_at__lte=now)
     on_active_number = Batch.unscoped.filter(phone_number__status=PhoneNumber.Status.ACTIVE)
-    return on_active_number.filter(Q(status=Batch.Status.RUNNING) | probing)
+    may_spend = on_active_number.exclude(workspace__budget_spent_until__gt=now)
+    return may_spend.filter(Q(status=Batch.Status.RUNNING) | probing)
 
 
 def batches_with_work(now: datetime) -> QuerySet[Batch]:
@@ -103,7 +107,11 @@ def number_capacity(pace: NumberPace, now: datetime, max_calls: int) -> Capacity
     A number in trouble may have one call, and only when its last probe is over.
     """
     number = PhoneNumber.unscoped.select_related("workspace").get(pk=pace.number_id)
-    capacity = Capacity(min(max_calls, capacity_of_number(number, Call.unscoped.open())))
+    open_calls = Call.unscoped.open()
+    capacity = Capacity(min(max_calls, capacity_of_number(number, open_calls)))
+    if capacity.left > 0:
+        capacity.day = budget_of_day(number.workspace, open_calls, now)
+        close_day_if_spent(number.workspace, capacity.day, now)
     if pace.trouble is not None:
         capacity.left = capacity.limit(1) if may_probe(pace, now) else 0
     return capacity
@@ -159,6 +167,7 @@ def reserve_for_batch(
     The call rows and the recipients' new state are one transaction, the caller's.
     """
     wanted = batch_capacity(batch, capacity, share=share)
+    wanted = limit_to_budgets(batch, wanted, capacity.day, now)
     if wanted <= 0:
         return []
     recipients = due_recipients(batch, wanted, now)

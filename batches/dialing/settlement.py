@@ -29,7 +29,7 @@ from batches.dialing.settlement_rules import (
     may_be_the_callees,
 )
 from batches.dialing.silent_calls import count_silent_sends, others_rang, recognize_ringing
-from batches.domain.batch_transitions import COMPLETE_BATCH
+from batches.domain.batch_transitions import CLEAR_TROUBLE, COMPLETE_BATCH
 from batches.domain.recipient_transitions import ENTER_CALL
 from batches.models import Batch, Recipient
 from telephony.dialing.protocol import EVIDENCE_WAIT
@@ -320,9 +320,7 @@ def complete_batches(ids: set[UUID]) -> int:
         batch=OuterRef("pk"), status__in=Recipient.Status.open()
     )
     done = Batch.unscoped.filter(pk__in=ids, upload="").exclude(Exists(open_recipients))
-    return COMPLETE_BATCH.move_all(
-        done, ended_at=database_now(), error=None, probe_at=None, probe_call_id=None
-    )
+    return COMPLETE_BATCH.move_all(done, ended_at=database_now(), **CLEAR_TROUBLE)
 
 
 def complete_all() -> int:

@@ -10,12 +10,14 @@ from batches.models import Batch
 from voiceops.core.transitions import Transition, transition_rows
 
 Status = Batch.Status
-# What the circuit breaker and a failed start leave on a batch; an operator's order clears it.
+# What the circuit breaker, a spent budget and a failed start leave on a batch; an operator's order
+# clears it.
 CLEAR_TROUBLE: dict[str, Any] = {
     "error": None,
     "provider_failures": 0,
     "probe_at": None,
     "probe_call_id": None,
+    "budget_spent_at": None,
 }
 TROUBLE = tuple(CLEAR_TROUBLE)
 
@@ -80,7 +82,7 @@ RESUME = Transition(
     "resume_batch",
     since=(Status.PAUSED,),
     to=Status.RUNNING,
-    evidence="an operator",
+    evidence="an operator, or a budget that is raised",
     sets=("started_at", *TROUBLE),
 )
 OPEN_BREAKER = Transition(
@@ -89,6 +91,14 @@ OPEN_BREAKER = Transition(
     to=Status.PAUSED,
     evidence="provider failures in a row, a refused trunk, or trouble of the batch's number",
     sets=("error", "probe_at", "probe_call_id"),
+)
+# From `paused`, too: a batch that has paused itself goes on with one call at a time.
+SPEND_BUDGET = Transition(
+    "pause_at_budget",
+    since=Status.started(),
+    to=Status.PAUSED,
+    evidence="its calls have cost as much as its budget",
+    sets=("error", "budget_spent_at", "probe_at", "probe_call_id"),
 )
 CLOSE_BREAKER = Transition(
     "close_breaker",
@@ -110,7 +120,7 @@ COMPLETE_BATCH = Transition(
     since=Status.started(),
     to=Status.COMPLETED,
     evidence="no recipient is left to call and no list is being read",
-    sets=("ended_at", "error", "probe_at", "probe_call_id"),
+    sets=("ended_at", *TROUBLE),
 )
 REOPEN = Transition(
     "after_import",
@@ -153,6 +163,7 @@ BATCH_TRANSITIONS = (
     STOP_PROBING,
     RESUME,
     OPEN_BREAKER,
+    SPEND_BUDGET,
     CLOSE_BREAKER,
     STOP,
     COMPLETE_BATCH,

@@ -105,6 +105,12 @@ class Batch(WorkspaceOwned):
     max_concurrent_calls = models.PositiveIntegerField(
         null=True, blank=True, help_text="null for the number's limit alone"
     )
+    max_cost = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="what its calls may cost: a number in the price table's currency, or with its "
+        "currency",
+    )
     max_attempts_per_day = models.PositiveIntegerField(
         null=True, blank=True, help_text="calls to one number; null for the workspace's limit"
     )
@@ -185,6 +191,10 @@ class Batch(WorkspaceOwned):
     # An id and not a foreign key, because calls outlive their batch.
     probe_call_id = models.UUIDField(
         null=True, blank=True, help_text="the one call that a batch that paused itself may dial"
+    )
+
+    budget_spent_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it paused itself because max_cost was spent"
     )
 
     created_at = models.DateTimeField(auto_now_add=True)

@@ -52,6 +52,13 @@ BATCH_ERRORS = (
         "Nothing is left to do.",
     ),
     DocumentedError(
+        "budget_spent",
+        400,
+        "The batch has spent its budget",
+        "Its calls have cost as much as its `max_cost`.",
+        "Raise it, `PATCH /batches/{id}`: a batch that had paused itself resumes by that.",
+    ),
+    DocumentedError(
         "batch_running",
         400,
         "Batch is currently running",

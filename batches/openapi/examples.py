@@ -41,6 +41,7 @@ BATCH_EXAMPLE: dict[str, Any] = {
     "calling_window": WINDOW,
     "calls_per_second": 1.0,
     "max_concurrent_calls": 10,
+    "max_cost": {"amount": 50.0, "currency": "USD"},
     "retry": RETRY_EXAMPLE,
     "priority": 50,
     "max_attempts_per_day": None,
@@ -143,6 +144,7 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "outcomes": {"answered": 12, "busy": 4, "no_answer": 5},
         "estimated_end_at": "2027-03-01T08:03:00Z",
         "elapsed_seconds": 41.5,
+        "cost": {"amount": 1.27, "currency": "USD"},
     },
     "Preview": {
         "columns": ["Phone", "Name", "Date"],
@@ -156,6 +158,13 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "not_called": {"duplicate": 1},
         "not_called_reasons": [REASON],
         "calling": {"now": 99, "later": 0, "never": 0},
+        "estimated_cost": {
+            "low": 2.3,
+            "high": 3.4,
+            "currency": "USD",
+            "text": "About 2.30 to 3.40 USD for 99 people, "
+            "as the agent's last 80 answered calls did",
+        },
     },
     "Recipient": RECIPIENT_EXAMPLE,
     "RejectedRow": REJECTED,

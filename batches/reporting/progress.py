@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.db.models import Count, Max, QuerySet, UUIDField
 
+from batches.dialing.batch_budgets import cost_of_batch
 from batches.models import Batch, Recipient
 from telephony.models import Call
 from voiceops.core.ids import lowest_id
+from voiceops.core.prices import describe_amount
 from voiceops.db.compiled_query import CompiledQuery
 
 RATE_WINDOW_SECONDS = 10.0
@@ -61,6 +63,7 @@ def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
         "outcomes": recipients.outcomes,
         "estimated_end_at": estimated_end(batch, recipients, rate=rate, now=now),
         "elapsed_seconds": elapsed_seconds,
+        "cost": describe_amount(cost_of_batch(batch)),
     }
 
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from batches.models import Batch, Recipient
 from telephony.domain.dial_verdicts import BY_REASON
@@ -104,6 +106,14 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The batch starts at its scheduled time.", "Wait until scheduled_at, or start it now."
     ),
     "waiting": Explanation("Waits for its turn.", "Nothing: the batch is running."),
+    "budget_spent": Explanation(
+        "The batch has paused itself, because its calls have cost as much as its max_cost.",
+        "Raise max_cost of the batch, and it resumes by itself.",
+    ),
+    "daily_budget_spent": Explanation(
+        "The workspace has spent its budget of the day: calls go on when its next day begins.",
+        "Wait for the next day, or raise max_cost_per_day of the workspace.",
+    ),
     "batch_paused": Explanation("The batch is paused.", "Resume the batch."),
     "batch_stopped": Explanation(
         "The batch was stopped before the call.",
@@ -155,18 +165,29 @@ def reason_items(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
+def waiting_reason(batch: Batch, now: datetime) -> str:
+    """Return the code of the batch's recipients that wait for nothing of their own."""
+    until = batch.workspace.budget_spent_until
+    if batch.status == Batch.Status.RUNNING and until is not None and until > now:
+        return "daily_budget_spent"
+    if batch.status == Batch.Status.PAUSED and batch.budget_spent_at is not None:
+        return "budget_spent"
+    return WAITING_REASONS.get(batch.status, "batch_stopped")
+
+
 def reasons_of(batch: Batch) -> list[dict[str, Any]]:
     """Return why people of the batch's list are not called, or not yet, with how many they are.
 
     Rows that were rejected count, too; recipients whose call had a result do not.
     """
+    waiting = waiting_reason(batch, timezone.now())
     counts: Counter[str] = Counter()
     never_called = Q(attempts=0, status__in=(Status.PENDING, Status.FAILED))
     given_up = Q(status__in=(Status.SKIPPED, Status.CANCELLED, Status.REVIEW))
     postponed = Q(status=Status.RETRYING, reason__in=POSTPONING_REASONS)
     recipients = batch.recipients.filter(never_called | given_up | postponed).order_by()
     for reason, count in recipients.values_list("reason").annotate(Count("pk")):
-        counts[reason or WAITING_REASONS.get(batch.status, "batch_stopped")] += count
+        counts[reason or waiting] += count
     rejected = batch.rejected_rows.order_by().values_list("error_code")
     for code, count in rejected.annotate(Count("pk")):
         counts[code] += count

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from accounts.models import Workspace
-from telephony.domain.prices import describe_amount
 from telephony.models import Outcome
 from telephony.reporting.hourly_calls import CallSpan, Counted, find_calls
 from telephony.reporting.latency import latency_by_version
 from voiceops.core.errors import Invalid
+from voiceops.core.prices import describe_amount
 
 GROUPINGS = (
     "hour",

@@ -30,6 +30,7 @@ from batches.serializers.recipients import ReasonCountSerializer
 from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
+from voiceops.api.money import BudgetAmount, CostSerializer
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -101,6 +102,12 @@ class BatchSerializer(WorkspaceSerializer):
     calling_window = CallingWindowSerializer(allow_null=True, required=False)
     calls_per_second = Number(min_value=0.01, max_value=1000, allow_null=True, required=False)
     max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
+    max_cost = BudgetAmount(
+        allow_null=True,
+        required=False,
+        help_text="what its calls may cost: a number in the price table's currency, or "
+        "`{amount, currency}`; when it is spent the batch pauses itself",
+    )
     max_attempts_per_day = _attempts_within("24 hours")
     max_attempts_per_week = _attempts_within("7 days")
     max_attempts_per_30_days = _attempts_within("30 days")
@@ -135,6 +142,7 @@ class BatchSerializer(WorkspaceSerializer):
             "calling_window",
             "calls_per_second",
             "max_concurrent_calls",
+            "max_cost",
             *FREQUENCY_LIMITS,
             "retry",
             "priority",
@@ -319,6 +327,16 @@ class ProgressSerializer(StrictSerializer):
     outcomes = JsonObject(child=Integer())
     estimated_end_at = DateTime(allow_null=True)
     elapsed_seconds = Number()
+    cost = CostSerializer(help_text="of the calls whose usage was reported")
+
+
+class EstimatedCostSerializer(StrictSerializer):
+    """What calling a list will probably cost; null where nothing says what a call costs."""
+
+    low = Number(allow_null=True)
+    high = Number(allow_null=True)
+    currency = Text()
+    text = Text(help_text="the estimate as a sentence")
 
 
 class PreviewSerializer(StrictSerializer):
@@ -335,6 +353,7 @@ class PreviewSerializer(StrictSerializer):
     not_called = JsonObject(child=Integer())
     not_called_reasons = ReasonCountSerializer(many=True)
     calling = JsonObject()
+    estimated_cost = EstimatedCostSerializer()
 
 
 class BatchQuery(PageQuery):

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent
+from batches.dialing.batch_budgets import cost_of_batch
 from batches.dialing.settlement import complete_batches
 from batches.domain import batch_transitions as transitions
 from batches.domain.batch_transitions import CLEAR_TROUBLE
@@ -24,6 +25,7 @@ from telephony.services.metadata_checks import require_version_fits
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
+from voiceops.core.prices import limit_micros
 from voiceops.core.statement_timeouts import disable_statement_timeout
 from voiceops.core.transitions import Transition
 
@@ -35,7 +37,8 @@ HAS_ENDED = "Batch has ended"
 def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """Start to call the batch's recipients.
 
-    Raises StateForbids unless the batch is ready or scheduled and its agent and number can be used.
+    Raises StateForbids unless the batch is ready or scheduled, its agent and number can be used,
+    and something of its budget is left.
     """
     refusals = {Status.RUNNING: "Batch is already running", Status.PAUSED: "Batch is paused"}
     was_started = batch.started_at is not None
@@ -43,6 +46,7 @@ def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
         _move(batch, transitions.START, refusals=refusals, **_first_start(), **CLEAR_TROUBLE)
         require_agent_and_number(batch, was_started=was_started)
         require_version_fits(batch.agent_version)
+        require_budget(batch)
         audit.record("batch.started", principal=principal, target=batch)
         dial_or_complete(batch)
     return batch
@@ -68,7 +72,8 @@ def pause_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
 def resume_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """Resume dialing.
 
-    Raises StateForbids unless the batch is paused and its agent and number can be used.
+    Raises StateForbids unless the batch is paused, its agent and number can be used, and something
+    of its budget is left.
     """
     was_started = batch.started_at is not None
     with transaction.atomic():
@@ -77,6 +82,7 @@ def resume_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
         changes = {**_first_start(), **CLEAR_TROUBLE}
         _move(batch, transitions.RESUME, refusal="Batch is not paused", **changes)
         require_agent_and_number(batch, was_started=was_started)
+        require_budget(batch)
         audit.record("batch.resumed", principal=principal, target=batch)
         dial_or_complete(batch)
     return batch
@@ -157,6 +163,31 @@ def require_agent_and_number(batch: Batch, *, was_started: bool) -> None:
         raise StateForbids(f"The batch's phone number was deleted: {way_out('phone_number_id')}")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
+
+
+def require_budget(batch: Batch) -> None:
+    """Check that the batch may still spend something.
+
+    Raises StateForbids when its calls have cost as much as its budget.
+    """
+    limit = limit_micros(batch.max_cost)
+    if limit is not None and cost_of_batch(batch) >= limit:
+        raise StateForbids("The batch has spent its budget")
+
+
+def resume_within_budget(batch: Batch) -> None:
+    """Resume a batch that had paused itself at its budget, if the budget has been raised.
+
+    Raises StateForbids when its agent or number cannot be used any more.
+    """
+    limit = limit_micros(batch.max_cost)
+    is_spent = limit is not None and cost_of_batch(batch) >= limit
+    if batch.budget_spent_at is None or is_spent:
+        return
+    if transitions.RESUME.move_all(Batch.unscoped.filter(pk=batch.pk), **CLEAR_TROUBLE):
+        batch.refresh_from_db()
+        require_agent_and_number(batch, was_started=True)
+        dial_or_complete(batch)
 
 
 def dial_or_complete(batch: Batch) -> None:

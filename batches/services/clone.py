@@ -28,6 +28,7 @@ CLONED_FIELDS = (
     "calling_window",
     "calls_per_second",
     "max_concurrent_calls",
+    "max_cost",
     *FREQUENCY_LIMITS,
     "retry",
     "on_duplicate",

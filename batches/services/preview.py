@@ -43,6 +43,7 @@ from batches.importing.skip_reasons import DUPLICATE, MISSING_VARIABLE, SUPPRESS
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
+from batches.reporting.cost_estimate import budget_remark, estimate_cost
 from batches.reporting.estimate import Pace, estimate_calling
 from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
@@ -114,6 +115,8 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
     remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
     estimate.calling["never"] += tally.resting.total()
     reasons = {**tally.reasons, **tally.resting, **estimate.never}
+    people = estimate.calling["now"] + estimate.calling["later"]
+    remarks += filter(None, [budget_remark(batch, people)])
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
@@ -126,6 +129,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
         "not_called": reasons,
         "not_called_reasons": reason_items(reasons),
         "calling": estimate.calling,
+        "estimated_cost": estimate_cost(batch, people),
     }
 
 

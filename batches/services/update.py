@@ -14,7 +14,7 @@ from agents.services import published_version
 from batches.domain.recipient_transitions import REQUEUE, REQUEUE_FIRST
 from batches.models import Batch, Recipient
 from batches.services.automatic_start import apply_start_mode
-from batches.services.batches import HAS_ENDED, STILL_VALIDATING
+from batches.services.batches import HAS_ENDED, STILL_VALIDATING, resume_within_budget
 from batches.services.column_variables import rename_variables, validate_variables
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
@@ -55,6 +55,8 @@ def update_batch(
         if before.keys() & VARIABLE_FIELDS:
             validate_variables(batch)
         _audit_update(batch, before, principal)
+        if "max_cost" in changes:
+            resume_within_budget(batch)
         if changes.keys() & SCHEDULE_FIELDS and batch.status in Status.waiting():
             apply_start_mode(batch)
     return batch

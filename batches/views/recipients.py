@@ -130,6 +130,9 @@ class ReasonViewSet(WorkspaceViewSet):
     serializer_class = ReasonCountSerializer
     required_roles = {"list": Role.MEMBER}
 
+    def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return queryset.select_related("workspace")
+
     @extend_schema(responses=ReasonCountSerializer(many=True))
     def list(self, request: Request, pk: str) -> Response:
         """Why recipients are not called, or not yet, the most frequent reason first."""

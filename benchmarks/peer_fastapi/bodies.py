@@ -93,6 +93,7 @@ class BatchBody(Body):
     calling_window: dict[str, Any] | None
     calls_per_second: float | None
     max_concurrent_calls: int | None
+    max_cost: float | dict[str, Any] | None
     max_attempts_per_day: int | None
     max_attempts_per_week: int | None
     max_attempts_per_30_days: int | None

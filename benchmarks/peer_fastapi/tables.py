@@ -245,6 +245,7 @@ class Batch(Table):
     calling_window: Mapped[dict[str, Any] | None]
     calls_per_second: Mapped[float | None]
     max_concurrent_calls: Mapped[int | None]
+    max_cost: Mapped[dict[str, Any] | None]
     max_attempts_per_day: Mapped[int | None]
     max_attempts_per_week: Mapped[int | None]
     max_attempts_per_30_days: Mapped[int | None]

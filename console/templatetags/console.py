@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from console.forms import Form, sentence
 from console.words import spelt_out, words_for
 from voiceops.core.pii import mask_number, mask_numbers_in
+from voiceops.core.prices import in_words, limit_micros
 
 register = template.Library()
 SECONDS_A_MINUTE = 60
@@ -37,9 +38,10 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
-def money(cost: dict[str, Any] | None) -> str:
-    """An amount with its currency; a dash where there is none."""
-    return DASH if cost is None else f"{cost['amount']:,.2f} {cost['currency']}"
+def money(amount: Any) -> str:
+    """An amount with its currency; a dash where there is none. A budget may be a number alone."""
+    micros = limit_micros(amount)
+    return DASH if micros is None else in_words(micros)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.roles import Role
 from console import charts
 from console.api import Refused
-from console.forms import refusal_text
+from console.forms import amount_of, as_number, refusal_text
 from console.pages import Page
 from console.words import choices_of
 
@@ -53,6 +53,7 @@ class BatchView(Page):
             **self.panel(pk, batch),
             agent=self._find(f"/agents/{batch['agent_id']}"),
             number=self._find(f"/phone-numbers/{batch['phone_number_id']}"),
+            budget=amount_of(batch["max_cost"]),
             tab="progress",
         )
 
@@ -108,6 +109,21 @@ class OrderView(BatchView):
         if "HX-Request" not in request.headers:
             return redirect("console:batch", pk=pk)
         return self.show("batches/panel", **self.panel(pk), problem=problem)
+
+
+class BudgetView(Page):
+    """Changes what a batch may cost; one that has spent its budget goes on when it is raised."""
+
+    required_role = Role.MANAGER
+    section = "batches"
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        limit = as_number(request.POST.get("max_cost"))
+        try:
+            self.api.patch(f"/batches/{pk}", {"max_cost": limit})
+        except Refused as refusal:
+            return self.refuse(refusal, "batch", pk=pk)
+        return self.done(_("The budget is saved."), "batch", pk=pk)
 
 
 class FileView(Page):

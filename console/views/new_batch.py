@@ -166,7 +166,7 @@ def list_of(request: HttpRequest) -> Any:
 def batch_fields(request: HttpRequest) -> dict[str, str]:
     """Return the form's fields as the API's form has them."""
     post = request.POST
-    names = ("agent_id", "phone_number_id", "default_country", "calls_per_second")
+    names = ("agent_id", "phone_number_id", "default_country", "calls_per_second", "max_cost")
     fields: dict[str, str] = {name: post.get(name, "").strip() for name in names}
     if mapping := mapping_of(post):
         fields["column_mapping"] = json.dumps(mapping)

@@ -10,10 +10,11 @@ from accounts.auth.tokens import as_uuid
 from accounts.calling_profiles import PROFILES
 from accounts.roles import Role
 from console.api import Refused
-from console.forms import Form, as_number, filled
+from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
 from console.words import choices_of, weekdays
+from voiceops.core.prices import currency
 from voiceops.core.time_zones import zone_names
 
 # Numbers that may be empty, which lifts the limit.
@@ -58,6 +59,7 @@ class SettingsView(WorkspacePage):
 
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
         values = self.api.get(self.path_of())
+        values["max_cost_per_day"] = amount_of(values["max_cost_per_day"])
         form.values = {**values, **form.values}
         return self.show(
             status=status,
@@ -67,6 +69,7 @@ class SettingsView(WorkspacePage):
             zones=[(name, name.replace("_", " ")) for name in sorted(zone_names())],
             profiles=[("", _("None")), *((code, PROFILES[code].title) for code in PROFILES)],
             limits=list(LIMIT_LABELS.items()),
+            currency=currency(),
             days=weekdays(),
             tab="workspace",
         )
@@ -131,6 +134,7 @@ def settings_of(request: HttpRequest) -> dict[str, Any]:
     body: dict[str, Any] = {name: post[name] for name in ("name", "timezone") if name in post}
     body["calling_profile"] = post.get("calling_profile") or None
     body["min_gap_minutes"] = as_number(post.get("min_gap_minutes")) or 0
+    body["max_cost_per_day"] = as_number(post.get("max_cost_per_day"))
     body.update({name: as_number(post.get(name)) for name in LIMIT_LABELS})
     choice = post.get("window")
     if choice == "none":

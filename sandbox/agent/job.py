@@ -19,6 +19,7 @@ from sandbox.agent.conversation import (
     talk_with_machine,
 )
 from sandbox.agent.reports import Reporter
+from sandbox.agent.usage import usage_items
 from sandbox.clock import Clock
 from sandbox.ids import new_livekit_id
 from sandbox.livekit.calls import (
@@ -123,9 +124,15 @@ class AgentJob:
 
     async def _work(self, participant: Participant) -> None:
         reason = await self._stay_in_room(participant)
+        self._report_usage()
         self.reporter.add("ended", flush=True, reason=reason)
         self._report_analysis()
         self._leave(participant)
+
+    def _report_usage(self) -> None:
+        if self.turns and (items := usage_items(self.config, self.turns)):
+            # Reported twice it is the same: it counts the whole call.
+            self.reporter.add("usage", flush=True, items=items)
 
     def _report_analysis(self) -> None:
         if self.turns and (analysis := analyse(self.config, self.turns, self.variables)):
@@ -147,12 +154,14 @@ class AgentJob:
                 participant,
             )
         elif fate is Fate.DISMISSED:
+            self._report_usage()
             self._report_analysis()
             self._leave(participant)
         else:
             # The room fell apart around the agent, which knows no reason.
             if self._has_callee and not self._callee_left:
                 self.reporter.add("callee_left", reason="")
+            self._report_usage()
             self.reporter.add("ended", flush=True, reason="")
 
     async def _wait_for_last_report(self, sender: "asyncio.Task[None]") -> None:

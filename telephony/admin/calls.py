@@ -19,12 +19,12 @@ from accounts.staff.filters import dates, recent_values_filter
 from accounts.staff.number_search import possible_numbers
 from accounts.staff.visibility import require_personal_data
 from telephony.admin.call_filters import CALL_FILTERS, ORIGIN_PAGES
-from telephony.domain.prices import MILLION, price_table
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
 from telephony.models.calls import LISTED
 from telephony.services.recording_files import create_recording_link
 from voiceops.core.errors import DomainError
 from voiceops.core.pii import mask_number, mask_numbers_in
+from voiceops.core.prices import MILLION, price_table
 
 SIP_CALL_ID_PREFIX = "SCL_"
 MAX_FOUND_CALLS = 1000

@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
+from telephony.dialing.budgets import budget_of_day, close_day_if_spent
 from telephony.dialing.pacing import calls_ahead
 from telephony.dialing.protocol import CALL_LEASE
+from telephony.domain.expected_costs import ExpectedCosts
 from telephony.models import Call, Direction, NumberPace, Outcome, PhoneNumber, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.ids import lowest_id
@@ -87,6 +89,7 @@ def _adopt_on_number(number_id: UUID | None, owner: UUID, limit: int) -> list[UU
         if number is not None:
             others = Call.unscoped.open().exclude(QUEUED)
             limit = min(limit, capacity_of_number(number, others))
+            limit = _limit_to_budget(number, others, limit)
         if limit <= 0:
             return []
         waiting = (
@@ -99,3 +102,21 @@ def _adopt_on_number(number_id: UUID | None, owner: UUID, limit: int) -> list[UU
             lease_owner=owner, lease_expires_at=database_now() + CALL_LEASE
         )
     return ids
+
+
+def _limit_to_budget(number: PhoneNumber, open_calls: QuerySet[Call], limit: int) -> int:
+    """Return how many of the number's queued calls the workspace's budget of the day allows."""
+    workspace = number.workspace
+    if limit <= 0 or workspace.max_cost_per_day is None:
+        return limit
+    now = database_now()
+    if workspace.budget_spent_until is not None and workspace.budget_spent_until > now:
+        return 0
+    budget = budget_of_day(workspace, open_calls, now)
+    assert budget is not None
+    close_day_if_spent(workspace, budget, now)
+    waiting = Call.unscoped.filter(QUEUED, number=number).order_by("agent_version_id")
+    versions = waiting.values_list("agent_version_id", flat=True).distinct()
+    expected = ExpectedCosts()
+    # By the dearest of their agents, because their order may change until they are locked.
+    return budget.calls_left(limit, max(map(expected.of, versions), default=0))

@@ -302,6 +302,17 @@ class Call(WorkspaceOwned):
                 name="call_to_recount",
                 condition=Q(recount_at__isnull=False),
             ),
+            # What a batch, and a day of a workspace, has cost is summed up in an index alone.
+            models.Index(
+                fields=["batch_id", "cost_micros"],
+                name="call_cost_by_batch",
+                condition=Q(batch_id__isnull=False, cost_micros__isnull=False),
+            ),
+            models.Index(
+                fields=["workspace", "ended_at", "cost_micros"],
+                name="call_cost_by_end",
+                condition=Q(ended_at__isnull=False),
+            ),
             # Stays small however many calls there are, because settled rows leave it.
             models.Index(
                 fields=["ended_at"],

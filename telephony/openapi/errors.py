@@ -167,6 +167,14 @@ TELEPHONY_ERRORS = (
         "Try again tomorrow, or let an admin raise it: `PATCH /workspaces/{id}`.",
     ),
     DocumentedError(
+        "daily_budget_spent",
+        400,
+        "The workspace has spent its budget of the day",
+        "The calls of the day, with what those under way will probably cost, have used up "
+        "`max_cost_per_day` of the workspace.",
+        "Try again tomorrow, or let an admin raise it: `PATCH /workspaces/{id}`.",
+    ),
+    DocumentedError(
         "unknown_disposition",
         400,
         "The call's agent has no disposition …; …",

@@ -10,10 +10,10 @@ from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
-from telephony.domain.prices import describe_amount
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
 from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
+from voiceops.api.money import CostSerializer
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -27,6 +27,7 @@ from voiceops.api.serializers import (
 )
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import normalize_spelling, to_e164
+from voiceops.core.prices import describe_amount
 
 PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
 
@@ -58,13 +59,6 @@ class UsageSerializer(serializers.Serializer[Any]):
     characters = serializers.FloatField(required=False)
     seconds = serializers.FloatField(required=False)
     cost = serializers.FloatField(allow_null=True)
-
-
-class CostSerializer(serializers.Serializer[Any]):
-    """An amount of money."""
-
-    amount = serializers.FloatField()
-    currency = serializers.CharField()
 
 
 class LatencySerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from agents.prompts import find_missing_variables
 from agents.services import published_version
+from telephony.dialing.budgets import budget_of_day
 from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain import timeline
 from telephony.domain.agent_metadata import (
@@ -23,6 +24,7 @@ from telephony.domain.agent_metadata import (
 )
 from telephony.models import Call, PhoneNumber, SipTrunk
 from voiceops.core import task_queue
+from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.ids import uuid7
@@ -48,9 +50,9 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     """Queue a call, to be dialled by the next dispatcher, and return it.
 
     Raises StateForbids when the agent is not published, no number can dial, or the workspace has
-    used up its calls of the day. Raises Invalid when a required variable has no value, the
-    variables are too long, or the callee must not be called. A pause of the trunk and a suppression
-    added later are checked again immediately before the dial.
+    used up its calls or its budget of the day. Raises Invalid when a required variable has no
+    value, the variables are too long, or the callee must not be called. A pause of the trunk and a
+    suppression added later are checked again immediately before the dial.
     """
     workspace = order.agent.workspace
     version = published_version(order.agent)
@@ -66,6 +68,7 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     require_metadata_fits(call, version)
     with transaction.atomic():
         require_daily_quota(workspace)
+        require_daily_budget(workspace)
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
         timeline.add_event(call, type="queued", text=text, at=call.created_at)
@@ -126,6 +129,17 @@ def require_daily_quota(workspace: Workspace) -> None:
     workspace.lock()
     if calls_of_the_day(workspace, Call.unscoped.open()) >= limit:
         raise StateForbids("The workspace has reached its daily limit of calls")
+
+
+def require_daily_budget(workspace: Workspace) -> None:
+    """Check that the workspace may still spend something today, in the transaction that queues a
+    call.
+
+    Raises StateForbids instead of queueing the call until tomorrow, when it is no longer expected.
+    """
+    budget = budget_of_day(workspace, Call.unscoped.open(), database_now())
+    if budget is not None and budget.calls_left(1, each=0) == 0:
+        raise StateForbids("The workspace has spent its budget of the day")
 
 
 def _build_call(order: CallOrder, version: AgentVersion, number: PhoneNumber) -> Call:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from telephony.domain.prices import MILLION, price_items, price_table, total_micros
 from telephony.models import Call, Turn
+from voiceops.core.prices import MILLION, price_items, price_table, total_micros
 
 LATENCY_FIGURES = ("answer_to_audio", "p50", "p95")
 

@@ -17,6 +17,7 @@ LIMITS = {
     "max_concurrent_calls": None,
     "max_calls_per_day": None,
     "min_gap_minutes": 240,
+    "max_cost_per_day": None,
     "max_attempts_per_day": None,
     "max_attempts_per_week": None,
     "max_attempts_per_30_days": None,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -255,3 +256,48 @@ def test_first_page_leads_to_the_first_batch(ours: Workspace) -> None:
     assert "Register a number Make an agent" in text_of(missing)
     assert "The carrier refuses every call." in later
     assert "Your first batch" not in later
+
+
+def test_a_batch_that_has_spent_its_budget_goes_on_when_its_page_raises_it(
+    ours: Workspace,
+) -> None:
+    batch = make.batch(
+        ours,
+        status=Batch.Status.PAUSED,
+        started_at=timezone.now(),
+        max_cost={"amount": 0.5, "currency": "USD"},
+        budget_spent_at=timezone.now(),
+        error="The budget is spent",
+    )
+    make.recipient(batch)
+    make.call(ours, batch_id=batch.pk, stage="ended", cost_micros=600_000)
+    browser = reader(make.member(ours, Role.MANAGER))
+    page = f"/console/batches/{batch.pk}"
+
+    before = browser.get(page)
+    refused = browser.post(f"{page}/budget", {"max_cost": "much"})
+    answer = browser.post(f"{page}/budget", {"max_cost": "2.5"})
+
+    assert "Cost 0.60 USD of 0.50 USD" in text_of(before)
+    assert 'value="0.5"' in before.content.decode()
+    assert (refused.status_code, answer["Location"]) == (302, page)
+    assert "Max cost: A number is expected. The budget is saved." in text_of(browser.get(page))
+    batch.refresh_from_db()
+    assert (batch.status, batch.max_cost) == ("running", 2.5)
+
+
+def test_a_new_batch_has_a_budget_and_an_estimate(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    agent = make.agent(ours, stt={"provider": "deepgram", "model": "nova-3"})
+    form = form_of(ours, pasted="phone\n+12025550101\n", agent_id=str(agent.pk))
+
+    when = browser.post("/console/batches/new/when", {**form, "max_cost": "5"}, headers=PART)
+    browser.post(
+        "/console/batches/new",
+        {**form, "name": "One", "start": "manual", "max_cost": "5"},
+        headers=PART,
+    )
+
+    assert "Budget in USD" in text_of(when)
+    assert "About 0.00308 to 0.00462 USD for 1 person" in text_of(when)
+    assert Batch.unscoped.get().max_cost == 5

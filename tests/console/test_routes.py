@@ -41,6 +41,7 @@ ROLES: dict[str, tuple[int, int]] = {
     "decision": (NO_ONE, Role.MANAGER),
     "append": (NO_ONE, Role.MANAGER),
     "order": (Role.MANAGER, Role.MANAGER),
+    "budget": (NO_ONE, Role.MANAGER),
     "file": (Role.MANAGER, NO_ONE),
     "calls": (Role.MEMBER, NO_ONE),
     "calls-file": (Role.MANAGER, NO_ONE),
@@ -74,7 +75,7 @@ ROLES: dict[str, tuple[int, int]] = {
 # Address -> the row that its `pk` names.
 ROWS: dict[str, Callable[[Workspace], Any]] = {
     **dict.fromkeys(
-        ("batch", "batch-people", "batch-refused", "decision", "append", "order", "file"),
+        ("batch", "batch-people", "batch-refused", "decision", "append", "order", "budget", "file"),
         make.batch,
     ),
     **dict.fromkeys(("call", "recording", "call-order"), make.call),

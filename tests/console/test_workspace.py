@@ -134,6 +134,7 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
         "window_end": "17:00",
         "max_calls_per_day": "500",
         "min_gap_minutes": "60",
+        "max_cost_per_day": "12.5",
     }
 
     browser.post("/console/settings", form)
@@ -141,6 +142,8 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
     ours.refresh_from_db()
 
     assert (ours.timezone, ours.max_calls_per_day) == ("Europe/Berlin", 500)
+    assert ours.max_cost_per_day == 12.5
+    assert 'value="12.5"' in browser.get("/console/settings").content.decode()
     assert ours.calling_window == {
         "timezone": "recipient",
         "spans": [{"days": [1, 2], "start": "09:00", "end": "17:00"}],

@@ -307,3 +307,23 @@ def test_a_name_without_a_value_is_spoken_as_it_was_written() -> None:
     variables = {"first_name": "Ada", "at": "nine", "items": [1], "empty": None}
 
     assert opening_of(agent, variables) == "Hello {{ first_nam }}, at nine: [1]."
+
+
+async def test_agent_reports_what_its_models_would_have_used() -> None:
+    models = {
+        "llm": {"provider": "openai", "model": "gpt-4.1-mini"},
+        "tts": {"provider": "cartesia"},
+    }
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, "+12025550101", **models)
+
+    reports = receiver.reports("c1")
+    spoken = [r["text"] for r in reports if r["type"] == "turn" and r["role"] == "agent"]
+    [usage] = [r for r in reports if r["type"] == "usage"]
+    assert types(reports)[-2:] == ["usage", "ended"]
+    assert [(item["kind"], item["provider"], item["model"]) for item in usage["items"]] == [
+        ("llm", "openai", "gpt-4.1-mini"),
+        ("tts", "cartesia", ""),
+    ]
+    assert usage["items"][1]["characters"] == sum(map(len, spoken))
+    assert usage["items"][0]["input_tokens"] > usage["items"][0]["output_tokens"] > 0

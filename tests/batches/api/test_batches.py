@@ -52,6 +52,7 @@ def test_upload_creates_validating_batch(ours: Workspace) -> None:
         "calling_window": None,
         "calls_per_second": 20.0,
         "max_concurrent_calls": 200,
+        "max_cost": None,
         "max_attempts_per_day": None,
         "max_attempts_per_week": None,
         "max_attempts_per_30_days": None,

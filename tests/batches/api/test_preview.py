@@ -3,12 +3,15 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from accounts.models import Workspace
+from agents.models import Agent
 from batches.models import Batch
 from batches.services.preview import preview_list
+from telephony.models import Stage
 from tests import make
 
 MONDAY_NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # 7:00 in Washington
@@ -272,3 +275,84 @@ def test_preview_needs_no_name(ours: Workspace, data_dir: Path) -> None:
     response = make.client(ours).post("/batches/preview", body)
 
     assert (response.status_code, response.json()["counts"]["valid"]) == (200, 1)
+
+
+# --- what it will cost
+
+
+def estimated(of: Agent, **fields: Any) -> tuple[dict[str, Any], list[str]]:
+    """The estimate of a list of four people, and the notes."""
+    people = "phone\n" + "".join(f"+1202555018{last}\n" for last in range(4))
+    preview = preview_list(
+        content=iter([people.encode()]),
+        agent=of,
+        phone_number=make.phone_number(of.workspace),
+        now=MONDAY_NOON,
+        retry={"max_attempts": 2, "delay_minutes": [30], "outcomes": ["busy"]},
+        **fields,
+    )
+    return preview["estimated_cost"], preview["notes"]
+
+
+def test_preview_estimates_the_cost_by_the_agents_last_calls(
+    ours: Workspace, data_dir: Path
+) -> None:
+    agent = make.agent(ours)
+    for micros, answered_at in (
+        (400_000, MONDAY_NOON),
+        (600_000, MONDAY_NOON),
+        (None, None),
+        (0, None),
+    ):
+        make.call(
+            ours,
+            agent=agent,
+            stage=Stage.ENDED,
+            dialed_at=MONDAY_NOON,
+            answered_at=answered_at,
+            cost_micros=micros,
+        )
+
+    # Half of four answer at first, three quarters after a second attempt, at 0.50 each.
+    assert estimated(agent) == (
+        {
+            "low": 0.8,
+            "high": 1.8,
+            "currency": "USD",
+            "text": "About 0.80 to 1.80 USD for 4 people, as the agent's last 2 answered calls did",
+        },
+        [],
+    )
+    assert estimated(agent, max_cost=0.9)[1] == [
+        "A max_cost of 0.90 USD may suffice for no more than about 2 of 4 people: then the batch "
+        "pauses until it is raised"
+    ]
+
+
+def test_preview_of_an_agent_without_calls_estimates_by_the_price_table(
+    ours: Workspace, data_dir: Path
+) -> None:
+    agent = make.agent(ours, stt={"provider": "deepgram", "model": "nova-3"}, tts={"provider": "x"})
+
+    # A minute of nova-3 is 0.0077.
+    assert estimated(agent)[0] == {
+        "low": 0.01232,
+        "high": 0.02772,
+        "currency": "USD",
+        "text": "About 0.01 to 0.03 USD for 4 people, by the price table, with half of them "
+        "answering for a minute; without x, which has no price",
+    }
+
+
+def test_preview_says_when_nothing_has_a_price(ours: Workspace, data_dir: Path) -> None:
+    agent = make.agent(ours, llm={"provider": "acme", "model": "one"})
+
+    assert estimated(agent, max_cost=5) == (
+        {
+            "low": None,
+            "high": None,
+            "currency": "USD",
+            "text": "What the calls cost is not known: the price table has no price for acme one",
+        },
+        ["max_cost may not stop this batch: the price table has no price for acme one"],
+    )

@@ -48,6 +48,7 @@ def test_progress_contains_counts_rates_and_estimated_end(ours: Workspace) -> No
         "outcomes": {"answered": 2, "busy": 1, "voicemail": 1},
         "estimated_end_at": NOW + timedelta(seconds=2),
         "elapsed_seconds": 100.0,
+        "cost": {"amount": 0.0, "currency": "USD"},
     }
 
 
@@ -96,6 +97,7 @@ def test_progress_of_ended_batch_is_constant(ours: Workspace) -> None:
         "outcomes": {},
         "estimated_end_at": None,
         "elapsed_seconds": 60.0,
+        "cost": {"amount": 0.0, "currency": "USD"},
     }
 
 
@@ -113,6 +115,7 @@ def test_progress_is_returned_as_json(ours: Workspace) -> None:
         "outcomes": {},
         "estimated_end_at": None,
         "elapsed_seconds": 0.0,
+        "cost": {"amount": 0.0, "currency": "USD"},
     }
 
 

@@ -41,6 +41,24 @@ def price_table() -> PriceTable:
     return PriceTable(content["currency"], content["dated"], prices)
 
 
+def currency() -> str:
+    """Return the currency in which costs are counted and budgets are set."""
+    return price_table().currency
+
+
+def limit_micros(limit: float | Mapping[str, Any] | None) -> int | None:
+    """Return a budget in millionths; it is kept as it was written: a number, or with currency."""
+    amount = limit["amount"] if isinstance(limit, Mapping) else limit
+    return None if amount is None else round(amount * MILLION)
+
+
+def in_words(micros: int) -> str:
+    """Return an amount with its currency, for a sentence: to the cent, or in full below one."""
+    amount = micros / MILLION
+    is_small = 0 < micros < MILLION // 100
+    return f"{f'{amount:.6f}'.rstrip('0') if is_small else f'{amount:,.2f}'} {currency()}"
+
+
 def price_items(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return items of usage with their `cost` in the table's currency; None without a price."""
     return [{**item, "cost": _amount(cost_of(item))} for item in items]
@@ -64,7 +82,7 @@ def cost_of(item: Mapping[str, Any]) -> int | None:
 
 def describe_amount(micros: int) -> dict[str, Any]:
     """Return millionths as the API's `{amount, currency}`."""
-    return {"amount": micros / MILLION, "currency": price_table().currency}
+    return {"amount": micros / MILLION, "currency": currency()}
 
 
 def _find_price(item: Mapping[str, Any]) -> Mapping[str, float] | None:

@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from telephony.domain.prices import cost_of, price_items, price_table, total_micros
+from voiceops.core.prices import (
+    cost_of,
+    in_words,
+    limit_micros,
+    price_items,
+    price_table,
+    total_micros,
+)
 
 LLM = {"kind": "llm", "provider": "openai", "model": "gpt-4.1"}
 
@@ -52,3 +59,22 @@ def test_every_price_has_a_kind_and_a_unit_of_the_reports() -> None:
         ("stt", "minutes"),
         ("tts", "characters"),
     }
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (0, "0.00 USD"),
+        (12_500_000, "12.50 USD"),
+        (1_234_500_000, "1,234.50 USD"),
+        (403, "0.000403 USD"),
+    ],
+)
+def test_an_amount_in_words(micros: int, words: str) -> None:
+    assert in_words(micros) == words
+
+
+@pytest.mark.parametrize("limit", [0.1, {"amount": 0.1}, {"amount": 0.1, "currency": "USD"}])
+def test_a_budget_may_name_its_currency(limit: Any) -> None:
+    assert limit_micros(limit) == 100_000
+    assert limit_micros(None) is None

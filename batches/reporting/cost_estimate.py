@@ -1,0 +1,75 @@
+"""What calling a list will probably cost, before it starts."""
+
+from typing import Any
+
+from batches.models import Batch
+from telephony.domain.expected_costs import ExpectedCost, expect_cost
+from voiceops.core.prices import MILLION, currency, in_words, limit_micros
+
+# Conversations differ: an estimate is a range around what is expected.
+LOW_FACTOR, HIGH_FACTOR = 0.8, 1.2
+
+
+def estimate_cost(batch: Batch, people: int) -> dict[str, Any]:
+    """Return the contract's `estimated_cost` of calling so many people of a batch's list."""
+    expected = expect_cost(batch.agent_version)
+    bounds = cost_bounds(batch, expected, people)
+    low, high = bounds or (None, None)
+    return {
+        "low": None if low is None else low / MILLION,
+        "high": None if high is None else high / MILLION,
+        "currency": currency(),
+        "text": _describe(expected, bounds, people),
+    }
+
+
+def budget_remark(batch: Batch, people: int) -> str | None:
+    """Return what an uploader should know of a budget that will not suffice; None otherwise."""
+    limit = limit_micros(batch.max_cost)
+    if limit is None or not people:
+        return None
+    expected = expect_cost(batch.agent_version)
+    bounds = cost_bounds(batch, expected, people)
+    if bounds is None:
+        return (
+            "max_cost may not stop this batch: the price table has no price for "
+            f"{' and '.join(expected.unpriced) or 'the models of its agent'}"
+        )
+    if limit >= bounds[1]:
+        return None
+    enough_for = int(people * limit / bounds[1])
+    return (
+        f"A max_cost of {in_words(limit)} may suffice for no more than about {enough_for:,} of "
+        f"{people:,} people: then the batch pauses until it is raised"
+    )
+
+
+def cost_bounds(batch: Batch, expected: ExpectedCost, people: int) -> tuple[int, int] | None:
+    """Return between what the calls will probably cost, in millionths; None if nothing says so.
+
+    The upper bound counts the retries of those who are not reached at first.
+    """
+    if expected.micros is None:
+        return None
+    share = expected.answered_share
+    reached = 1 - (1 - share) ** int(batch.retry["max_attempts"])
+    low = round(people * share * expected.micros * LOW_FACTOR)
+    return low, round(people * reached * expected.micros * HIGH_FACTOR)
+
+
+def _describe(expected: ExpectedCost, bounds: tuple[int, int] | None, people: int) -> str:
+    if bounds is None:
+        models = " and ".join(expected.unpriced) or "the models of the agent"
+        return f"What the calls cost is not known: the price table has no price for {models}"
+    low, high = (in_words(bound) for bound in bounds)
+    amount = high if low == high else f"{low.removesuffix(f' {currency()}')} to {high}"
+    subject = f"{people:,} {'person' if people == 1 else 'people'}"
+    basis = (
+        f"as the agent's last {expected.calls:,} answered calls did"
+        if expected.calls
+        else "by the price table, with half of them answering for a minute"
+    )
+    text = f"About {amount} for {subject}, {basis}"
+    if expected.unpriced:
+        text += f"; without {' and '.join(expected.unpriced)}, which has no price"
+    return text
