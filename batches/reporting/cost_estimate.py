@@ -10,26 +10,26 @@ from voiceops.core.prices import MILLION, currency, in_words, limit_micros
 LOW_FACTOR, HIGH_FACTOR = 0.8, 1.2
 
 
-def estimate_cost(batch: Batch, people: int) -> dict[str, Any]:
+def estimate_cost(batch: Batch, recipients: int) -> dict[str, Any]:
     """Return the contract's `estimated_cost` of calling so many people of a batch's list."""
     expected = expect_cost(batch.agent_version)
-    bounds = cost_bounds(batch, expected, people)
+    bounds = cost_bounds(batch, expected, recipients)
     low, high = bounds or (None, None)
     return {
         "low": None if low is None else low / MILLION,
         "high": None if high is None else high / MILLION,
         "currency": currency(),
-        "text": _describe(expected, bounds, people),
+        "text": _describe(expected, bounds, recipients),
     }
 
 
-def budget_remark(batch: Batch, people: int) -> str | None:
+def budget_remark(batch: Batch, recipients: int) -> str | None:
     """Return what an uploader should know of a budget that will not suffice; None otherwise."""
     limit = limit_micros(batch.max_cost)
-    if limit is None or not people:
+    if limit is None or not recipients:
         return None
     expected = expect_cost(batch.agent_version)
-    bounds = cost_bounds(batch, expected, people)
+    bounds = cost_bounds(batch, expected, recipients)
     if bounds is None:
         return (
             "max_cost may not stop this batch: the price table has no price for "
@@ -37,14 +37,14 @@ def budget_remark(batch: Batch, people: int) -> str | None:
         )
     if limit >= bounds[1]:
         return None
-    enough_for = int(people * limit / bounds[1])
+    enough_for = int(recipients * limit / bounds[1])
     return (
         f"A max_cost of {in_words(limit)} may suffice for no more than about {enough_for:,} of "
-        f"{people:,} people: then the batch pauses until it is raised"
+        f"{recipients:,} people: then the batch pauses until it is raised"
     )
 
 
-def cost_bounds(batch: Batch, expected: ExpectedCost, people: int) -> tuple[int, int] | None:
+def cost_bounds(batch: Batch, expected: ExpectedCost, recipients: int) -> tuple[int, int] | None:
     """Return between what the calls will probably cost, in millionths; None if nothing says so.
 
     The upper bound counts the retries of those who are not reached at first.
@@ -53,17 +53,17 @@ def cost_bounds(batch: Batch, expected: ExpectedCost, people: int) -> tuple[int,
         return None
     share = expected.answered_share
     reached = 1 - (1 - share) ** int(batch.retry["max_attempts"])
-    low = round(people * share * expected.micros * LOW_FACTOR)
-    return low, round(people * reached * expected.micros * HIGH_FACTOR)
+    low = round(recipients * share * expected.micros * LOW_FACTOR)
+    return low, round(recipients * reached * expected.micros * HIGH_FACTOR)
 
 
-def _describe(expected: ExpectedCost, bounds: tuple[int, int] | None, people: int) -> str:
+def _describe(expected: ExpectedCost, bounds: tuple[int, int] | None, recipients: int) -> str:
     if bounds is None:
         models = " and ".join(expected.unpriced) or "the models of the agent"
         return f"What the calls cost is not known: the price table has no price for {models}"
     low, high = (in_words(bound) for bound in bounds)
     amount = high if low == high else f"{low.removesuffix(f' {currency()}')} to {high}"
-    subject = f"{people:,} {'person' if people == 1 else 'people'}"
+    subject = f"{recipients:,} {'person' if recipients == 1 else 'people'}"
     basis = (
         f"as the agent's last {expected.calls:,} answered calls did"
         if expected.calls

@@ -115,8 +115,8 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
     remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
     estimate.calling["never"] += tally.resting.total()
     reasons = {**tally.reasons, **tally.resting, **estimate.never}
-    people = estimate.calling["now"] + estimate.calling["later"]
-    remarks += filter(None, [budget_remark(batch, people)])
+    callable_recipients = estimate.calling["now"] + estimate.calling["later"]
+    remarks += filter(None, [budget_remark(batch, callable_recipients)])
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
@@ -129,7 +129,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
         "not_called": reasons,
         "not_called_reasons": reason_items(reasons),
         "calling": estimate.calling,
-        "estimated_cost": estimate_cost(batch, people),
+        "estimated_cost": estimate_cost(batch, callable_recipients),
     }
 
 

@@ -15,19 +15,19 @@ def usage_items(
     `turns` are roles and texts. A model reads the prompt and everything said before at each turn of
     the agent's.
     """
-    read, said = len(str(config.get("system_prompt") or "")), 0
+    prompt_characters, spoken_characters = len(str(config.get("system_prompt") or "")), 0
     input_characters = own_characters = 0
     for role, text in turns:
         if role == "agent":
-            input_characters += read + said
+            input_characters += prompt_characters + spoken_characters
             own_characters += len(text)
-        said += len(text)
+        spoken_characters += len(text)
     counted: dict[str, dict[str, float]] = {
         "llm": {
             "input_tokens": input_characters // CHARACTERS_PER_TOKEN,
             "output_tokens": own_characters // CHARACTERS_PER_TOKEN,
         },
-        "stt": {"seconds": round(said / CHARACTERS_PER_SECOND, 1)},
+        "stt": {"seconds": round(spoken_characters / CHARACTERS_PER_SECOND, 1)},
         "tts": {"characters": own_characters},
     }
     items = []

@@ -131,5 +131,5 @@ def _drop_null_of_form(operation: Any, schemas: dict[str, Any]) -> None:
         if isinstance(field.get("type"), list):
             [field["type"]] = [kind for kind in field["type"] if kind != "null"]
         if "oneOf" in field:
-            [choice] = [choice for choice in field.pop("oneOf") if choice != {"type": "null"}]
-            field |= choice
+            choices = [choice for choice in field.pop("oneOf") if choice != {"type": "null"}]
+            field |= choices[0] if len(choices) == 1 else {"oneOf": choices}
