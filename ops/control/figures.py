@@ -7,9 +7,9 @@ from typing import Any
 
 from accounts.models import Workspace
 from console import charts
-from telephony.domain.prices import MILLION, price_table
 from telephony.models import Outcome
 from telephony.reporting.hourly_calls import Counted, find_calls
+from voiceops.core.prices import MILLION, price_table
 
 DAY = timedelta(days=1)
 HOURS_A_DAY = 24
