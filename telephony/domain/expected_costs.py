@@ -11,8 +11,8 @@ from voiceops.core.prices import cost_of
 
 RECENT_CALLS = 200
 # A typical conversation, assumed before an agent has had one.
-TALK_SECONDS = 60.0
-TURNS = 8
+TYPICAL_TALK_SECONDS = 60.0
+TYPICAL_TURNS = 8
 SPOKEN_CHARACTERS_PER_SECOND = 15.0
 AGENTS_SHARE = 0.5  # of the talk
 CHARACTERS_PER_TOKEN = 4
@@ -64,13 +64,13 @@ def typical_cost(config: Mapping[str, Any]) -> ExpectedCost:
 def typical_usage(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what a typical conversation uses of the models that the configuration names."""
     prompt_tokens = len(config.get("system_prompt", "")) / CHARACTERS_PER_TOKEN
-    spoken = TALK_SECONDS * AGENTS_SHARE * SPOKEN_CHARACTERS_PER_SECOND
+    spoken = TYPICAL_TALK_SECONDS * AGENTS_SHARE * SPOKEN_CHARACTERS_PER_SECOND
     amounts: dict[str, dict[str, float]] = {
         "llm": {
-            "input_tokens": TURNS * (prompt_tokens + CONTEXT_TOKENS),
-            "output_tokens": TURNS * ANSWER_TOKENS,
+            "input_tokens": TYPICAL_TURNS * (prompt_tokens + CONTEXT_TOKENS),
+            "output_tokens": TYPICAL_TURNS * ANSWER_TOKENS,
         },
-        "stt": {"seconds": TALK_SECONDS},
+        "stt": {"seconds": TYPICAL_TALK_SECONDS},
         "tts": {"characters": spoken},
     }
     items = []
