@@ -13,7 +13,7 @@ from voiceops import VoiceOps
 
 ROOT = Path(__file__).resolve().parents[3]
 READY_LINE = "Ctrl-C stops everything"
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 # Everybody hurries: a call of half a minute is over in half a second.
 SANDBOX_SPEED = "60"
 PASSWORD = "correct horse battery staple"

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,21 @@ CLIENTS = ROOT / "kits/generators"
 BIN = Path(sys.executable).parent
 RESULTS = "+12025550100 answered\n+12025550160 no_answer\n+12025550170 busy\n"
 WITHOUT_PAGES = "models,apis,supportingFiles,apiDocs=false,modelDocs=false,apiTests=false"
+# What makes a client, where that is not Python.
+PROGRAMS = {"with_openapi_generator_for_go": "go", "with_hey_api": "npm"}
+Makers = dict[str, "Future[Path]"]
 
-pytestmark = pytest.mark.timeout(240)
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Makers]:
+    """The folders with the compiled clients, which are made two at a time."""
+    makers = (with_openapi_python_client, with_openapi_generator_for_go, with_hey_api)
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            maker.__name__: pool.submit(maker, tmp_path_factory.mktemp(maker.__name__))
+            for maker in (*makers, with_openapi_generator_for_python)
+            if shutil.which(PROGRAMS.get(maker.__name__, "python3"))
+        }
 
 
 @pytest.fixture
@@ -40,7 +55,7 @@ def run(*command: object, cwd: Path, **variables: str) -> str:
         env={**os.environ, "PATH": path, **variables},
         text=True,
         capture_output=True,
-        timeout=200,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -53,48 +68,60 @@ def openapi_generator(language: str, target: Path, *options: str) -> None:
     run(*generate, "-o", target, "--global-property", parts, *options, cwd=target)
 
 
-def test_openapi_python_client(job: list[str], tmp_path: Path) -> None:
-    package = tmp_path / "openapi_python_client_made"
+def with_openapi_python_client(folder: Path) -> Path:
+    package = folder / "openapi_python_client_made"
     config = CLIENTS / "openapi-python-client.yaml"
     generate = ("openapi-python-client", "generate", "--path", DOCUMENT, "--meta", "none")
     options = ("--config", config, "--output-path", package, "--fail-on-warning")
-    run(*generate, *options, cwd=tmp_path)
-
-    run(sys.executable, "-m", "compileall", "-q", package, cwd=tmp_path)
-    program = CLIENTS / "with_openapi_python_client.py"
-    printed = run(sys.executable, program, *job, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-
-    assert printed == RESULTS
+    run(*generate, *options, cwd=folder)
+    run(sys.executable, "-m", "compileall", "-q", package, cwd=folder)
+    return folder
 
 
-def test_openapi_generator_for_python(job: list[str], tmp_path: Path) -> None:
-    openapi_generator("python", tmp_path, "--package-name", "openapi_generator_made")
-
-    run(sys.executable, "-m", "compileall", "-q", "openapi_generator_made", cwd=tmp_path)
-    program = CLIENTS / "with_openapi_generator.py"
-    printed = run(sys.executable, program, *job, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-
-    assert printed == RESULTS
+def with_openapi_generator_for_python(folder: Path) -> Path:
+    openapi_generator("python", folder, "--package-name", "openapi_generator_made")
+    run(sys.executable, "-m", "compileall", "-q", "openapi_generator_made", cwd=folder)
+    return folder
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
-def test_openapi_generator_for_go(tmp_path: Path) -> None:
+def with_openapi_generator_for_go(folder: Path) -> Path:
     # Go would have two things of one name: the type `NewApiKey`, and the maker of an `ApiKey`.
     names = ("--model-name-mappings", "NewApiKey=CreatedApiKey,NewWebhook=CreatedWebhook")
-    options = ("--additional-properties", "enumClassPrefix=true", *names)
-    openapi_generator("go", tmp_path, *options)
+    openapi_generator("go", folder, "--additional-properties", "enumClassPrefix=true", *names)
+    run("go", "build", "./...", cwd=folder, GOFLAGS="-mod=mod")
+    return folder
 
-    run("go", "build", "./...", cwd=tmp_path, GOFLAGS="-mod=mod")
+
+def with_hey_api(folder: Path) -> Path:
+    shutil.copytree(CLIENTS, folder, dirs_exist_ok=True)
+    shutil.copy(DOCUMENT, folder)
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder)
+    run("node_modules/.bin/openapi-ts", cwd=folder)
+    run("node_modules/.bin/tsc", "--project", ".", cwd=folder)
+    return folder
+
+
+def test_openapi_python_client(made: Makers, job: list[str]) -> None:
+    folder = made["with_openapi_python_client"].result()
+    program = CLIENTS / "with_openapi_python_client.py"
+
+    assert run(sys.executable, program, *job, cwd=folder, PYTHONPATH=str(folder)) == RESULTS
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_hey_api(job: list[str], tmp_path: Path) -> None:
-    shutil.copytree(CLIENTS, tmp_path, dirs_exist_ok=True)
-    shutil.copy(DOCUMENT, tmp_path)
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=tmp_path)
-    run("node_modules/.bin/openapi-ts", cwd=tmp_path)
+def test_hey_api(made: Makers, job: list[str]) -> None:
+    folder = made["with_hey_api"].result()
 
-    run("node_modules/.bin/tsc", "--project", ".", cwd=tmp_path)
-    printed = run("node", "client.js", *job, cwd=tmp_path)
+    assert run("node", "client.js", *job, cwd=folder) == RESULTS
 
-    assert printed == RESULTS
+
+def test_openapi_generator_for_python(made: Makers, job: list[str]) -> None:
+    folder = made["with_openapi_generator_for_python"].result()
+    program = CLIENTS / "with_openapi_generator.py"
+
+    assert run(sys.executable, program, *job, cwd=folder, PYTHONPATH=str(folder)) == RESULTS
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+def test_openapi_generator_for_go(made: Makers) -> None:
+    assert (made["with_openapi_generator_for_go"].result() / "go.mod").exists()
