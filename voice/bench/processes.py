@@ -27,12 +27,12 @@ async def measure_processes(folder: Path) -> dict[str, float]:
         await asyncio.sleep(IDLE_SETTLE_SECONDS)
         tree = process_tree(world.worker)
         idle = sum(memory_mb(pid)["Pss"] for pid in tree)
+        # The youngest is a warm process, which has had no call yet.
+        waiting = private_mb(max(tree))
         call_id = await world.call(STAYING_CALLEE, CHATTY_AGENT)
         await becomes_true(lambda: len(world.texts(call_id)) >= 3)
         job = world.job_pid(call_id)
         busy = private_mb(job)
-        # A warm process that has no call yet: the youngest.
-        waiting = private_mb(max(set(process_tree(world.worker)) - {job}))
         os.kill(job, signal.SIGKILL)
         freed = await becomes_true(lambda: world.reason(call_id) is not None)
         return {
