@@ -155,7 +155,7 @@ def run_statement(
         else part
         for part in statement.parameters
     )
-    with _cursor(connection, statement, is_prepared=is_prepared) as cursor:
+    with kept_cursor(connection, for_json=statement.for_json, is_prepared=is_prepared) as cursor:
         cursor.execute(statement.sql, arguments)
         found = cursor.fetchall()
     if not statement.converters:
@@ -163,10 +163,11 @@ def run_statement(
     return [statement.make(row) for row in _convert(found, statement, connection)]
 
 
-def _cursor(connection: Any, statement: Statement, *, is_prepared: bool) -> Any:
+def kept_cursor(connection: Any, *, for_json: bool = False, is_prepared: bool) -> Any:
+    """Return a cursor for a statement that is kept."""
     if connection.vendor != "postgresql":
         return connection.cursor()
-    return connection.kept_statement_cursor(for_json=statement.for_json, is_prepared=is_prepared)
+    return connection.kept_statement_cursor(for_json=for_json, is_prepared=is_prepared)
 
 
 def _without_parsing(

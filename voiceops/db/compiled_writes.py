@@ -12,7 +12,7 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import UpdateQuery
 
-from voiceops.db.compiled_query import Parameter
+from voiceops.db.compiled_query import Parameter, kept_cursor
 
 # Of more rows in one statement, each length would be another statement to keep.
 MAX_KEPT_ROWS = 16
@@ -61,7 +61,7 @@ class CompiledUpdate:
             else part
             for part in parts
         )
-        with connection.cursor() as cursor:
+        with kept_cursor(connection, is_prepared=True) as cursor:
             cursor.execute(sql, arguments)
             return int(cursor.rowcount)
 
@@ -96,7 +96,7 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
         for row in rows
         for field in fields
     ]
-    with connection.cursor() as cursor:
+    with kept_cursor(connection, is_prepared=True) as cursor:
         cursor.execute(_insert_sql(model, len(rows), ignore_conflicts, connection), values)
         return int(cursor.rowcount)
 

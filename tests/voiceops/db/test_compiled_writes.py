@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -91,3 +91,17 @@ def test_a_json_body_comes_back_as_it_was(db: None, body: dict[str, Any]) -> Non
     insert_rows([row])
 
     assert InboxEvent.objects.get().body == body
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL prepares")
+def test_postgresql_plans_a_kept_write_once(ours: Workspace) -> None:
+    call = make.call(ours)
+
+    HEARD.run(pk=call.pk, at=timezone.now(), reason="")
+    insert_rows([event(call, 1)])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        statements = [statement for (statement,) in cursor.fetchall()]
+    assert any('UPDATE "telephony_call"' in statement for statement in statements)
+    assert any('INSERT INTO "telephony_callevent"' in statement for statement in statements)
