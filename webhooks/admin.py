@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.staff import lists
 from accounts.staff.base import ReadOnlyAdmin, badge_column
 from accounts.staff.filters import BY_WORKSPACE, dates, recent_values_filter, row_filter
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -69,6 +70,15 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "endpoint", "event", "workspace")
     list_select_related = ("event", "endpoint", "workspace")
     actions = ("send_again",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find an event's type among the newest events: types have no index."""
+        if not search_term.strip() or self.finds_by_index(search_term):
+            return super().get_search_results(request, queryset, search_term)
+        events = lists.newest_of(WebhookEvent.unscoped.all(), lists.MAX_FILTERED_ROWS)
+        return queryset.filter(event__in=events.filter(type=search_term.strip())), False
 
     @admin.display(description="Event")
     def event_type(self, delivery: WebhookDelivery) -> str:

@@ -101,6 +101,8 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     list_filter_submit = True
     number_columns: Sequence[str] = ()
     search_ids: Sequence[str] = ("pk",)
+    # By which the newest rows are found: an index, and of ids only those that are times.
+    age_column: str = "pk"
     audit_views: bool = False
 
     @admin.display(description="Workspace", ordering="workspace__name")

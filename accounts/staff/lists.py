@@ -23,11 +23,11 @@ INDEXED_PARAMETERS = frozenset(
 AFTER = "after"  # the ordering column of the row after which the list begins
 
 
-def newest_of(rows: "QuerySet[Any]", limit: int) -> "QuerySet[Any]":
-    """Return those of the rows that are among the newest `limit` of their table."""
-    newest = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)
+def newest_of(rows: "QuerySet[Any]", limit: int, column: str = "pk") -> "QuerySet[Any]":
+    """Return those of the rows that are among the newest `limit` of their table, by a column."""
+    newest = rows.model._default_manager.order_by(f"-{column}").values_list(column, flat=True)
     oldest = newest[limit : limit + 1].first()
-    return rows if oldest is None else rows.filter(pk__gt=oldest)
+    return rows if oldest is None else rows.filter(**{f"{column}__gt": oldest})
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
@@ -78,8 +78,8 @@ class StaffChangeList(ChangeList):  # type: ignore[misc]  # the library is not t
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> "QuerySet[Any]":
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         self.newest_only = MAX_FILTERED_ROWS if self._lacks_index() else None
-        if self.newest_only:
-            rows = newest_of(rows, self.newest_only)
+        if self.newest_only is not None:
+            rows = newest_of(rows, self.newest_only, self.model_admin.age_column)
         after = request.GET.get(AFTER)
         column = self.paging_column(rows)
         if not after or column is None:
@@ -93,7 +93,10 @@ class StaffChangeList(ChangeList):  # type: ignore[misc]  # the library is not t
     def _lacks_index(self) -> bool:
         """Whether a search or a filter in use has no index, and none that is in use has one."""
         names = set(self.params) - PAGE_PARAMETERS
-        if self.model._meta.pk.default is not uuid7 or names & INDEXED_PARAMETERS:
+        is_ordered_by_age = (
+            self.model._meta.pk.default is uuid7 or self.model_admin.age_column != "pk"
+        )
+        if not is_ordered_by_age or names & INDEXED_PARAMETERS:
             return False
         # An id is a time: the days of a list are a range of its index.
         is_filtered = any(not name.endswith(("_from", "_to")) for name in names)

@@ -9,19 +9,25 @@ from accounts.models import AuditEntry, Workspace
 from batches.models import Batch, Recipient, RejectedRow
 from ops.bench.api_rows import ID_OF_ROW, SERIES, ApiRows, prepare_rows
 from ops.bench.row_copies import copy_row
-from telephony.models import CallEvent, InboxEvent
+from telephony.models import Call, CallEvent, InboxEvent
+from telephony.services.hourly_counts import count_hours
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 # Rows of history for each call.
 HISTORY_PER_CALL = 0.3
 WAITING_CASES = 200
-DAYS = 60
+DAYS = 30
+LONG_BATCHES = 20
+REFUSED_PER_CALL = 0.02
+NUMBERED_CALLS = (
+    f'(SELECT id AS call_key, row_number() OVER () AS n FROM "{Call._meta.db_table}" LIMIT %s) c'  # noqa: S608 - our own name
+)
 EVENT_OF_ROW = "(array['call.ended', 'batch.completed', 'call.answered'])[1 + mod(n, 3)]"
 
 
 def prepare_history(rows: int) -> ApiRows:
     """Fill an empty database with `rows` calls and recipients, and what is written beside them."""
-    made = prepare_rows(rows, days=DAYS)
+    made = prepare_rows(rows, days=DAYS, long_batches=LONG_BATCHES)
     now, count = timezone.now(), max(1, int(rows * HISTORY_PER_CALL))
     workspace = made.long_batch.workspace
     milliseconds = int(now.timestamp() * 1000) - count
@@ -31,9 +37,11 @@ def prepare_history(rows: int) -> ApiRows:
     )
     _copy_events(made, ids[1], now, count)
     _copy_deliveries(workspace, ids[2:], now, count)
-    _copy_refused_rows(made.long_batch, ids[0], count)
+    _copy_refused_rows(made.long_batch, ids[0], max(1, int(rows * REFUSED_PER_CALL)))
     _put_into_review(made.long_batch)
     _analyze()
+    while count_hours():  # as a worker does all the time
+        pass
     return made
 
 
@@ -45,12 +53,18 @@ def _copy(template: models.Model, id_of_row: str, rows: int, **differences: str)
 def _copy_events(made: ApiRows, id_of_row: str, now: datetime, rows: int) -> None:
     workspace, call = made.long_batch.workspace, made.calls[0]
     event = CallEvent(workspace=workspace, call_id=call, type="ringing", text="It rings", at=now)
-    _copy(event, id_of_row, rows)
+    event.save(force_insert=True)
+    differences = {"id": id_of_row, "call_id": "c.call_key"}
+    copy_row(event, differences, source=NUMBERED_CALLS, params=[rows])
     inbox = InboxEvent(
         event_id="EV_0", event="room_started", room="vo-0", body={}, received_at=now, applied_at=now
     )
     inbox.save(force_insert=True)
-    differences = {"event_id": "'EV_' || n", "room": "'vo-' || n"}
+    differences = {
+        "event_id": "'EV_' || n",
+        "room": "'vo-' || n",
+        "received_at": "t.received_at - n * interval '1 second'",
+    }
     copy_row(inbox, differences, source=SERIES, params=[rows])
 
 

@@ -24,6 +24,9 @@ MAX_MILLISECONDS = 300
 # A table that a page reads from one end to the other has at most as many rows.
 MAX_SCANNED_ROWS = 100_000
 VISITS_PER_PAGE = 2
+# A scan whose limit costs less than this share of all of it is stopped early.
+STOPPED_EARLY_SHARE = 0.5
+PASSES_ROWS_ON = ("Limit", "Subquery Scan", "Gather", "Nested Loop", "Result")
 TRIED_NUMBER = "+12025550001"
 HTML = {"Accept": "text/html"}
 # Files are as long as their lists, doors are for visitors, and orders are never read.
@@ -214,11 +217,22 @@ def _large_scans(statements: list[tuple[str, Any]], sizes: dict[str, int]) -> se
     return found
 
 
-def scanned_tables(plan: dict[str, Any]) -> set[str]:
-    """Return the tables that a plan of PostgreSQL reads by sequential scans."""
-    found = {plan["Relation Name"]} if plan["Node Type"] == "Seq Scan" else set()
+def scanned_tables(plan: dict[str, Any], limit: float = float("inf")) -> set[str]:
+    """Return the tables that a plan of PostgreSQL reads by sequential scans.
+
+    `limit` is the cost at which a LIMIT above the plan stops it. A scan that is stopped long before
+    its end reads the first rows only.
+    """
+    cost = float(plan.get("Total Cost", 0.0))
+    if plan["Node Type"] == "Seq Scan":
+        return {plan["Relation Name"]} if cost * STOPPED_EARLY_SHARE <= limit else set()
+    if plan["Node Type"] == "Limit":
+        limit = min(limit, cost)
+    elif plan["Node Type"] not in PASSES_ROWS_ON:
+        limit = float("inf")  # reads all of its input before it gives the first row
+    found: set[str] = set()
     for part in plan.get("Plans", ()):
-        found |= scanned_tables(part)
+        found |= scanned_tables(part, limit)
     return found
 
 

@@ -80,8 +80,8 @@ class ApiRows:
         )
 
 
-def prepare_rows(rows: int, *, days: int = 0) -> ApiRows:
-    """Fill an empty database: `rows` calls, and as many recipients in one batch.
+def prepare_rows(rows: int, *, days: int = 0, long_batches: int = 1) -> ApiRows:
+    """Fill an empty database: `rows` calls, and as many recipients in `long_batches` lists.
 
     The calls were made in the last `days`; with 0, a millisecond after one another.
     """
@@ -97,7 +97,9 @@ def prepare_rows(rows: int, *, days: int = 0) -> ApiRows:
         _create_batch(version, number, f"Small list {index}") for index in range(SMALL_BATCHES)
     ]
     _fill_small_batches(small)
-    _fill_long_batch(long_batch, number, now, rows, step=max(1, days * MILLISECONDS_A_DAY // rows))
+    others = [_create_batch(version, number, f"Long list {n}") for n in range(2, long_batches + 1)]
+    step = max(1, days * MILLISECONDS_A_DAY // rows)
+    _fill_long_batch([long_batch, *others], number, now, rows, step=step)
     _create_suppressions(workspace, now, max(1, int(rows * SUPPRESSIONS_PER_ROW)))
     WebhookEndpoint.unscoped.bulk_create(
         WebhookEndpoint(workspace=workspace, url=f"https://hooks.example.com/{index}")
@@ -186,9 +188,11 @@ def _fill_small_batches(batches: list[Batch]) -> None:
 
 
 def _fill_long_batch(
-    batch: Batch, number: PhoneNumber, now: datetime, rows: int, *, step: int
+    batches: list[Batch], number: PhoneNumber, now: datetime, rows: int, *, step: int
 ) -> None:
-    """Every recipient of the long list has been called once, one every `step` milliseconds."""
+    """Every recipient of the long lists has been called once, one every `step` milliseconds."""
+    batch, ids = batches[0], ", ".join(f"'{each.pk}'::uuid" for each in batches)
+    lists = {"batch_id": f"(array[{ids}])[1 + mod(n, {len(batches)})]"}
     begin = int(now.timestamp() * 1000) - rows * step
     call_id, recipient_id = (ID_OF_ROW % (begin, step, variant) for variant in ("8000", "9000"))
     recipient = Recipient(
@@ -202,9 +206,9 @@ def _fill_long_batch(
         dialed_at=now, settled_at=now, sip_status_code=200, sip_status="OK",
         end_reason="callee_hung_up", hung_up_by="callee",
     )  # fmt: skip
-    _copy(recipient, {"id": recipient_id, **RECIPIENT_VALUES_OF_ROW}, rows)
+    _copy(recipient, {"id": recipient_id, **RECIPIENT_VALUES_OF_ROW, **lists}, rows)
     times = CALL_TIMES_OF_ROW if step == 1 else _times_of_row(begin, step)
-    values = {**CALL_VALUES_OF_ROW, **times}
+    values = {**CALL_VALUES_OF_ROW, **times, **lists}
     _copy(call, {"id": call_id, "recipient_id": recipient_id, **values}, rows)
 
 

@@ -339,3 +339,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
     search_fields = ("event_id__exact", "room__exact")
     search_ids = ("event_id",)
     ordering = ("-received_at", "-pk")
+    age_column = "received_at"
+
+    def finds_by_index(self, term: str) -> bool:
+        return True

@@ -28,6 +28,8 @@ class InboxEvent(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["room", "received_at"], name="inbox_room"),
+            # Of staff's list, and of the retention.
+            models.Index(fields=["received_at"], name="inbox_newest"),
             models.Index(
                 fields=["received_at"], name="inbox_waiting", condition=Q(applied_at__isnull=True)
             ),

@@ -1,5 +1,7 @@
 """The benchmark of the admin's pages, and its walk over a small database."""
 
+from unittest.mock import patch
+
 import pytest
 from django.db import connection
 from django.urls import reverse
@@ -16,6 +18,7 @@ from ops.bench.admin_walk import (
     visit,
 )
 from tests import make
+from tests.admin.rows import MAKERS
 
 # The tables that grow with the calls.
 LARGE_TABLES = (
@@ -37,6 +40,23 @@ def test_sequential_scans_are_found_anywhere_in_a_plan() -> None:
     assert scanned_tables(plan) == {"large"}
 
 
+def test_a_scan_that_a_limit_stops_early_reads_the_first_rows_only() -> None:
+    scan = {"Node Type": "Seq Scan", "Relation Name": "large", "Total Cost": 9000.0}
+
+    early = {"Node Type": "Limit", "Total Cost": 50.0, "Plans": [scan]}
+    late = {"Node Type": "Limit", "Total Cost": 8900.0, "Plans": [scan]}
+    sorted_first = {
+        **early,
+        "Plans": [{"Node Type": "Sort", "Total Cost": 9500.0, "Plans": [scan]}],
+    }
+
+    assert [scanned_tables(plan) for plan in (early, late, sorted_first)] == [
+        set(),
+        {"large"},
+        {"large"},
+    ]
+
+
 def test_a_visit_names_what_breaks_its_promise() -> None:
     good = Visit("list", "/", status=200, milliseconds=12)
     bad = Visit("list", "/", status=500, milliseconds=301, scans=["telephony_call"])
@@ -48,16 +68,20 @@ def test_a_visit_names_what_breaks_its_promise() -> None:
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="reads plans of PostgreSQL")
 def test_every_page_reads_large_tables_by_an_index(ours: Workspace) -> None:
     user = make.member(ours, Role.ADMIN, is_staff=True, is_superuser=True)
-    row = make.recipient(make.batch(ours))
-    make.call(ours, batch_id=row.batch_id, recipient_id=row.pk)
-    make.delivery(make.webhook(ours))
+    for make_row in MAKERS.values():
+        make_row(ours)
     client = browser_of(user, make.access_token(user))
     with connection.cursor() as cursor:
         # Of a small table every plan would be a scan; now only one without any other way is.
         cursor.execute("SET LOCAL enable_seqscan = off")
     sizes = dict.fromkeys(LARGE_TABLES, MAX_SCANNED_ROWS + 1)
 
-    visits = [visit(client, page, sizes=sizes) for page in (*admin_pages(), *console_pages())]
+    # As in tables that are longer than what is searched without an index.
+    with (
+        patch("accounts.staff.lists.MAX_FILTERED_ROWS", 0),
+        patch("ops.control.search.MAX_SEARCHED_ROWS", 0),
+    ):
+        visits = [visit(client, page, sizes=sizes) for page in (*admin_pages(), *console_pages())]
 
     slow = {page.url: page.scans for page in visits if page.scans}
     assert {page.url for page in visits} > {reverse("admin:index"), reverse("console:home")}
