@@ -151,6 +151,10 @@ docs: $(DEV) $(DOCS) ## write what the code says into docs/, and build the site 
 shots: $(DEV) ## take the pictures of the documentation, with Chromium [SHOTS_FOLDER=: every page, into that folder]
 	@$(PY) -m pytest tests/browser/shots.py
 
+.PHONY: messages
+messages: $(DEV) ## bring the console's catalogues up to date with its pages, and compile them
+	@$(PY) -m tests.console.catalogues
+
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev requirements-docs requirements-worker requirements-worker-local requirements-worker-whisper benchmarks/peer_fastapi/requirements kits/python/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done

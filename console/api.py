@@ -14,10 +14,12 @@ import orjson
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.urls import resolve
+from django.utils import translation
 from django.utils.datastructures import MultiValueDict
 from rest_framework.response import Response
 
 from accounts.auth.principal import Principal
+from console.languages import API_LANGUAGE
 
 # What of the reader's request the API sees. Credentials come from the cookie alone.
 KEPT_HEADERS = (
@@ -126,13 +128,15 @@ class Api:
             request._force_auth_user = self.principal.user  # type: ignore[attr-defined]
             request._force_auth_token = self.principal  # type: ignore[attr-defined]
         view, args, kwargs = resolve(request.path_info)
-        response: HttpResponseBase = view(request, *args, **kwargs)
+        # The API's sentences are documented, whatever language the page has.
+        with translation.override(API_LANGUAGE):
+            response: HttpResponseBase = view(request, *args, **kwargs)
+            if isinstance(response, Response) and not response.is_rendered:
+                response.render()
         return response
 
 
 def _answer_of(response: HttpResponseBase) -> HttpResponse:
-    if isinstance(response, Response) and not response.is_rendered:
-        response.render()
     if response.status_code >= 400:
         _refuse(response)
     # The stubs tell streams apart; pages only pass them on.

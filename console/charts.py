@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -178,7 +179,10 @@ class Cell:
     @property
     def words(self) -> str:
         """What the colour stands for."""
-        figures = {"answered": f"{self.answered:,}", "ended": f"{self.ended:,}"}
+        figures = {
+            "answered": number_format(self.answered, force_grouping=True),
+            "ended": number_format(self.ended, force_grouping=True),
+        }
         return gettext("%(answered)s of %(ended)s answered") % figures
 
 

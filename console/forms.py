@@ -7,26 +7,33 @@ from typing import Any, Self
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from console.api import Refused
 
 # Messages of the API that are worded for programs.
 PLAIN_WORDS = {
-    "field required": "Please fill this in.",
-    "none is not an allowed value": "Please fill this in.",
-    "value is not a valid email address": "This is not an e-mail address.",
-    "value is not a valid integer": "A whole number is expected.",
-    "value is not a valid float": "A number is expected.",
-    "value is not a valid uuid": "Please choose one.",
-    "ensure this value has at least 1 characters": "Please fill this in.",
-    "Invalid email or password": "E-mail or password is wrong.",
-    "Second factor required": "Now the code of your second factor.",
-    "Email already registered": "This address has an account. Sign in, or reset its password.",
-    "Invitation not found": "This invitation was used, withdrawn, or is older than seven days.",
-    "Password reset not found": "This link was used already, or has expired. Ask for another.",
-    "Too many requests": "Too many attempts. Wait a few minutes, then try again.",
-    "Insufficient permissions": "Your role in this workspace does not allow this.",
-    "Admin access required": "Only admins of this workspace may do this.",
+    "field required": noop("Please fill this in."),
+    "none is not an allowed value": noop("Please fill this in."),
+    "value is not a valid email address": noop("This is not an e-mail address."),
+    "value is not a valid integer": noop("A whole number is expected."),
+    "value is not a valid float": noop("A number is expected."),
+    "value is not a valid uuid": noop("Please choose one."),
+    "ensure this value has at least 1 characters": noop("Please fill this in."),
+    "Invalid email or password": noop("E-mail or password is wrong."),
+    "Second factor required": noop("Now the code of your second factor."),
+    "Email already registered": noop(
+        "This address has an account. Sign in, or reset its password."
+    ),
+    "Invitation not found": noop(
+        "This invitation was used, withdrawn, or is older than seven days."
+    ),
+    "Password reset not found": noop(
+        "This link was used already, or has expired. Ask for another."
+    ),
+    "Too many requests": noop("Too many attempts. Wait a few minutes, then try again."),
+    "Insufficient permissions": noop("Your role in this workspace does not allow this."),
+    "Admin access required": noop("Only admins of this workspace may do this."),
 }
 
 

@@ -48,6 +48,8 @@ class Page(View):
     # Where reading asks for less than sending the page's form does.
     required_role_to_post: ClassVar[Role] = Role.MEMBER
     needs_workspace: ClassVar[bool] = True
+    # The page has phone numbers in full, or a recording.
+    needs_numbers: ClassVar[bool] = False
     principal: Principal
     api: Api
 
@@ -69,6 +71,8 @@ class Page(View):
         if request.method == "POST":
             required = max(required, self.required_role_to_post)
         if self.needs_workspace and self.role < required:
+            return self.error(403)
+        if self.needs_numbers and not sees_numbers(principal):
             return self.error(403)
         return None
 
@@ -172,7 +176,9 @@ def reader_zone(request: HttpRequest, default: str) -> ZoneInfo:
 
 def sees_numbers(principal: Principal) -> bool:
     """Whether the reader sees phone numbers in full, and may listen to recordings."""
-    return principal.role is not None and principal.role >= Role.MANAGER
+    if principal.role is None or principal.workspace is None:
+        return False
+    return principal.role >= Role.MANAGER or principal.workspace.members_see_numbers
 
 
 def query_without_page(request: HttpRequest) -> str:

@@ -135,6 +135,7 @@ MIDDLEWARE = [
     "voiceops.api.compression.CompressionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "voiceops.api.security_headers.SecureResponseMiddleware",
+    "console.languages.ConsoleLanguageMiddleware",
     "voiceops.api.json_errors.JsonErrorsMiddleware",
     "telephony.views.machine_requests.MachineRequestsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -145,6 +146,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.staff.login.StaffAccessMiddleware",
 ]
+# Those with a catalogue (console/locale); only the console's pages are translated.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "German"), ("es", "Spanish"), ("fr", "French")]
+LANGUAGE_COOKIE_NAME = "console_language"
 ROOT_URLCONF = "voiceops.urls"
 WSGI_APPLICATION = "voiceops.wsgi.application"
 # No documented path ends with a slash; JsonErrorsMiddleware accepts one all the same.

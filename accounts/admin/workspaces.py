@@ -57,6 +57,7 @@ class WorkspaceForm(SerializerForm):
             "calling_profile",
             "recording_retention_days",
             "transcript_retention_days",
+            "members_see_numbers",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

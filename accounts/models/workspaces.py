@@ -82,6 +82,12 @@ class Workspace(NoDefaultManagerModel):
         choices=[(profile.name, profile.title) for profile in PROFILES.values()],
         help_text="a country's rules, for limits that are empty here; a help, no legal advice",
     )
+    members_see_numbers = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="the console shows members phone numbers in full, and lets them listen; if not, "
+        "numbers are masked for them, and there are no recordings",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -28,13 +28,16 @@ register.filter("spelt", spelt_out)
 @register.filter
 def count(value: Any) -> str:
     """A whole number with separators."""
-    return f"{int(value or 0):,}"
+    return number_format(int(value or 0), force_grouping=True)
 
 
 @register.filter
 def percent(share: float | None) -> str:
     """A share as a percentage; a dash where there is none."""
-    return DASH if share is None else f"{100 * share:.1f}".rstrip("0").rstrip(".") + " %"
+    if share is None:
+        return DASH
+    rounded = round(100 * share, 1)
+    return f"{number_format(int(rounded) if rounded.is_integer() else rounded)} %"
 
 
 @register.filter
@@ -151,7 +154,7 @@ def field(form: Form | None, name: str, label: str, **options: Any) -> dict[str,
 @register.simple_tag(name="people")
 def recipients_in_words(total: int) -> str:
     """So many people, in words."""
-    amount = f"{total:,}"
+    amount = count(total)
     return ngettext("%(n)s person", "%(n)s people", total) % {"n": amount}
 
 

@@ -1,16 +1,19 @@
 """The reader's own account: name, password and second factor."""
 
 import segno
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from accounts.auth import attempt_limits, second_factor
 from accounts.models import User
+from console import languages
 from console.api import Refused
 from console.forms import Form, filled
-from console.pages import Page
+from console.pages import COOKIE_SECONDS, Page
 from voiceops.core.errors import DomainError
 
 
@@ -22,6 +25,8 @@ class AccountView(Page):
         return self._show(Form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if "language" in request.POST:
+            return self._choose_language(request.POST["language"])
         names = ("current_password", "password")
         try:
             if "password" in request.POST:
@@ -33,6 +38,21 @@ class AccountView(Page):
             return self._show(Form.refused(request.POST.dict(), refusal), status=422)
         return self.done(_("Saved."), "account")
 
+    def _choose_language(self, chosen: str) -> HttpResponse:
+        """Keep the language in this browser; none means that of the browser."""
+        response = redirect("console:account")
+        if chosen not in languages.codes():
+            response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+            return response
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            chosen,
+            max_age=COOKIE_SECONDS,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+        return response
+
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
         user = self.principal.user
         assert user is not None
@@ -40,6 +60,8 @@ class AccountView(Page):
             status=status,
             form=form,
             has_factor=second_factor.find_confirmed(user) is not None,
+            languages=[("", _("That of the browser")), *languages.choices()],
+            language=self.request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, ""),
             tab="account",
         )
 

@@ -11,6 +11,7 @@ from accounts.roles import Role
 from console.api import Refused
 from console.forms import Form, filled
 from console.pages import Page
+from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
 from console.views.rows import RowsPage, find
 from console.words import choices_of, countries
@@ -44,7 +45,8 @@ class ContactSearchView(Page):
 class ContactView(Page):
     template = "contacts/person"
     section = "people"
-    required_role = Role.MANAGER  # the address names the number
+    required_role_to_post = Role.MANAGER
+    needs_numbers = True  # the address names it
 
     def get(self, request: HttpRequest, number: str) -> HttpResponse:
         return self._show(number, Form())
@@ -151,8 +153,8 @@ class DoNotCallImportView(ListPage):
         if "added" not in result:
             return self.done(_("The list is being read."), "do-not-call")
         text = _("%(added)s numbers added, %(already)s were there, %(refused)s rows refused.")
-        amounts = {name: f"{result[name]:,}" for name in ("added", "already")}
-        refused = f"{result['rejected_count']:,}"
+        amounts = {name: count(result[name]) for name in ("added", "already")}
+        refused = count(result["rejected_count"])
         return self.done(text % {**amounts, "refused": refused}, "do-not-call")
 
 

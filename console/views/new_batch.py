@@ -23,6 +23,7 @@ from batches.views.parsers import CappedUpload
 from console.api import Refused
 from console.forms import Form
 from console.pages import Page
+from console.views.rows import all_of
 from console.words import countries, spelt_out, weekdays
 from voiceops.api.error_pages import error_page
 
@@ -70,8 +71,8 @@ class NewBatchView(ListPage):
         return HttpResponse(headers={"HX-Redirect": page})
 
     def _choices(self) -> dict[str, Any]:
-        agents = self.api.get("/agents", page_size=200, sort="name")["items"]
-        numbers = self.api.get("/phone-numbers", page_size=200)["items"]
+        agents = all_of(self.api, "/agents", sort="name")
+        numbers = all_of(self.api, "/phone-numbers")
         numbers.sort(key=lambda number: number["status"] != "active")  # those that work first
         return {
             "agents": [(a["id"], a["name"]) for a in agents if a["published_version"]],
@@ -176,11 +177,13 @@ def batch_fields(request: HttpRequest) -> dict[str, str]:
         minutes = post.get("delay_minutes", "")
         delays = [int(minutes)] if minutes.isdecimal() else [30]
         fields["retry"] = json.dumps({"max_attempts": int(attempts), "delay_minutes": delays})
-    start = post.get("start", "")
+    scheduled_at = post.get("scheduled_at", "")
+    # Which button will be pressed is not known before; an estimate goes by the time, if there is.
+    start = post.get("start") or ("scheduled" if scheduled_at else "")
     if start in STARTS:
         fields["start"] = start
     if start == "scheduled":
-        fields["scheduled_at"] = post.get("scheduled_at", "")
+        fields["scheduled_at"] = scheduled_at
     return fields
 
 

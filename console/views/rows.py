@@ -39,3 +39,19 @@ def find(api: Api, path: str) -> Any:
         if refusal.status != 404:
             raise
         return None
+
+
+PAGE_SIZE = 200
+# More than anybody finds in a select; browsers jump to what is typed.
+MAX_CHOICES = 2_000
+
+
+def all_of(api: Api, path: str, **query: Any) -> list[Any]:
+    """Return every row of a list, page by page, for a select; at most MAX_CHOICES."""
+    rows: list[Any] = []
+    for page in range(1, MAX_CHOICES // PAGE_SIZE + 1):
+        found = api.get(path, page_size=PAGE_SIZE, page=page, **query)
+        rows += found["items"]
+        if page >= found["total_pages"]:
+            break
+    return rows

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from accounts.auth.tokens import as_uuid
 from accounts.calling_profiles import PROFILES
 from accounts.roles import Role
+from accounts.services.workspaces import update_workspace
 from console.api import Refused
 from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
@@ -55,7 +56,18 @@ class SettingsView(WorkspacePage):
             self.api.patch(self.path_of(), settings_of(request))
         except Refused as refusal:
             return self._show(Form.refused(request.POST.dict(), refusal), status=422)
+        self._set_what_members_see(request.POST.get("members"))
         return self.done(_("The settings are saved."), "settings")
+
+    def _set_what_members_see(self, choice: str | None) -> None:
+        """Change a setting that is none of the API's, because it is about these pages alone."""
+        workspace = self.principal.workspace
+        assert workspace is not None
+        workspace.refresh_from_db()  # the API has just changed it
+        chosen = {"masked": False, "full": True}.get(choice or "")
+        if chosen is not None and chosen != workspace.members_see_numbers:
+            changes = {"members_see_numbers": chosen}
+            update_workspace(workspace=workspace, principal=self.principal, changes=changes)
 
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
         values = self.api.get(self.path_of())

@@ -14,7 +14,7 @@ from agents.models import CONFIG_FIELDS
 from console.api import Api, Refused
 from console.forms import Form, as_number, filled
 from console.pages import Page
-from console.views.rows import RowsPage
+from console.views.rows import RowsPage, all_of
 
 MAX_LISTED_VERSIONS = 20
 
@@ -161,7 +161,7 @@ class NumberOrderView(Page):
 
 def agent_names(api: Api) -> dict[str, str]:
     """Return the names of the workspace's agents by id."""
-    return {agent["id"]: agent["name"] for agent in api.get("/agents", page_size=200)["items"]}
+    return {agent["id"]: agent["name"] for agent in all_of(api, "/agents")}
 
 
 def answering_choices(names: Mapping[str, str]) -> list[tuple[str, str]]:

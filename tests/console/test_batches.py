@@ -1,10 +1,13 @@
 import json
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -178,6 +181,50 @@ def test_bar_has_no_colour_of_success_for_what_did_not_happen(ours: Workspace) -
 
     assert "tone-reached" not in bar
     assert {"tone-none", "tone-unreached", "tone-review"} <= set(bar.replace('"', " ").split())
+
+
+def test_batch_is_scheduled_by_the_clock_of_the_workspace(ours: Workspace) -> None:
+    Workspace.unscoped.update(timezone="Europe/Berlin")
+    browser = reader(make.member(ours, Role.MANAGER))
+    day = timezone.localdate() + timedelta(days=10)
+    at = datetime.combine(day, time(9, 30), ZoneInfo("Europe/Berlin"))
+    form = form_of(ours, pasted="phone\n+12025550101\n", scheduled_at=f"{day}T09:30")
+
+    when = browser.post("/console/batches/new/when", form, headers=PART)
+    made = browser.post(
+        "/console/batches/new", {**form, "name": "July", "start": "scheduled"}, headers=PART
+    )
+
+    assert made.status_code == 200, text_of(made)
+    batch = Batch.unscoped.get()
+    assert "Start at (time in Europe/Berlin)" in text_of(when)
+    assert date_format(day, "j M Y") in text_of(when)  # the estimate is of that day
+    assert made["HX-Redirect"] == f"/console/batches/{batch.pk}"
+    assert (batch.start, batch.scheduled_at) == ("scheduled", at)
+
+
+def test_scheduled_start_without_a_time_is_refused_in_words(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    form = form_of(ours, pasted="phone\n+12025550101\n", name="July", start="scheduled")
+
+    answer = browser.post("/console/batches/new", form, headers=PART)
+
+    assert answer.status_code == 422
+    assert "Scheduled at : Please fill this in." in text_of(answer)
+    assert not Batch.unscoped.exists()
+
+
+def test_every_agent_can_be_chosen_however_many_there_are(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.views.rows.PAGE_SIZE", 2)
+    for number in range(5):
+        make.agent(ours, name=f"Agent {number}")
+    make.phone_number(ours)
+
+    page = reader(make.member(ours, Role.MANAGER)).get("/console/batches/new")
+
+    assert [f"Agent {number}" in text_of(page) for number in range(5)] == [True] * 5
 
 
 def test_reasons_are_sentences_with_a_next_step(ours: Workspace) -> None:

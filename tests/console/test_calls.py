@@ -65,6 +65,47 @@ def test_members_see_no_number_and_no_recording(ours: Workspace) -> None:
     assert [b"data-seek" in page.content for page in pages] == [False, True]
 
 
+def test_members_see_numbers_and_recordings_where_the_workspace_says_so(ours: Workspace) -> None:
+    call = ended_call(ours, has_recording=True)
+    batch = make.batch(ours)
+    recipient = make.recipient(batch)
+    member, admin = (reader(make.member(ours, role)) for role in (Role.MEMBER, Role.ADMIN))
+    paths = [
+        f"/console/calls/{call.pk}/recording",
+        "/console/calls/file",
+        f"/console/batches/{batch.pk}/file/results.csv",
+        f"/console/people/{recipient.phone_number}",
+    ]
+
+    before = [member.get(path).status_code for path in paths]
+    saved = admin.post("/console/settings", {"name": "Ours", "members": "full"})
+    page = member.get(f"/console/calls/{call.pk}").content.decode()
+    after = [member.get(path).status_code for path in paths]
+    admin.post("/console/settings", {"name": "Ours", "members": "masked"})
+    later = [member.get(path).status_code for path in paths]
+
+    assert saved["Location"] == "/console/settings"
+    assert before == later == [403] * 4
+    assert after == [404, 200, 200, 200]  # no file of the recording here
+    assert "+12025550186" in page
+    assert "<audio" in page
+    entries = ours.audit_entries.filter(action="workspace.updated").order_by("pk")
+    changes = [entry.changes for entry in entries if "members_see_numbers" in entry.changes]
+    assert changes == [{"members_see_numbers": True}, {"members_see_numbers": False}]
+
+
+def test_api_shows_members_the_same_whatever_the_console_does(ours: Workspace) -> None:
+    call = make.call(ours)
+    browser = reader(make.member(ours))
+
+    before = browser.get(f"/calls/{call.pk}").json()
+    Workspace.unscoped.update(members_see_numbers=True)
+    after = browser.get(f"/calls/{call.pk}").json()
+
+    assert before == after
+    assert before["to"] == "+12025550186"
+
+
 def test_running_call_refreshes_itself_and_can_be_hung_up(ours: Workspace) -> None:
     call = make.call(ours)
     browser = reader(make.member(ours, Role.MANAGER))
