@@ -1,7 +1,7 @@
 """The languages that pages offer for an agent. The API takes every BCP 47 tag."""
 
 # What the usual transcribers and voices know; a tag names language and country.
-LANGUAGES = (
+SPOKEN_LANGUAGES = (
     ("ar-AE", "Arabic (United Arab Emirates)"),
     ("ar-SA", "Arabic (Saudi Arabia)"),
     ("bg-BG", "Bulgarian"),
@@ -68,5 +68,5 @@ LANGUAGES = (
 
 def language_choices(current: str = "") -> list[tuple[str, str]]:
     """Return tags and names for a select; the current one is among them, whatever it is."""
-    known = dict(LANGUAGES)
-    return [*([(current, current)] if current and current not in known else []), *LANGUAGES]
+    known = dict(SPOKEN_LANGUAGES)
+    return [*([(current, current)] if current and current not in known else []), *SPOKEN_LANGUAGES]
