@@ -19,7 +19,7 @@ from django.utils.datastructures import MultiValueDict
 from rest_framework.response import Response
 
 from accounts.auth.principal import Principal
-from console.languages import API_LANGUAGE
+from console.wording.languages import API_LANGUAGE
 
 # What of the reader's request the API sees. Credentials come from the cookie alone.
 KEPT_HEADERS = (

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from console.words import OUTCOME_WORDS, weekdays, words_for
+from console.wording.words import OUTCOME_WORDS, weekdays, words_for
 
 # Of a batch's people, in the order of the bar. Nothing that did not happen has the first tone.
 BATCH_PARTS: tuple[tuple[str, str | Promise, str], ...] = (

@@ -135,7 +135,7 @@ MIDDLEWARE = [
     "voiceops.api.compression.CompressionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "voiceops.api.security_headers.SecureResponseMiddleware",
-    "console.languages.ConsoleLanguageMiddleware",
+    "console.wording.languages.ConsoleLanguageMiddleware",
     "voiceops.api.json_errors.JsonErrorsMiddleware",
     "telephony.views.machine_requests.MachineRequestsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from console.forms import Form, sentence
-from console.words import spelt_out, words_for
+from console.wording.words import spelt_out, words_for
 from voiceops.core.pii import mask_number, mask_numbers_in
 from voiceops.core.prices import in_words, limit_micros
 

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from accounts.auth import attempt_limits, second_factor
 from accounts.models import User
-from console import languages
 from console.api import Refused
 from console.forms import Form, filled
 from console.pages import COOKIE_SECONDS, Page
+from console.wording import languages
 from voiceops.core.errors import DomainError
 
 

@@ -14,7 +14,7 @@ from console import charts
 from console.api import Refused
 from console.forms import amount_of, as_number, refusal_text
 from console.pages import Page
-from console.words import choices_of
+from console.wording.words import choices_of
 
 BATCH_ORDERS = ("start", "pause", "resume", "stop")
 FILES = ("results.csv", "results.xlsx", "rejected.csv")

@@ -14,7 +14,7 @@ from console.api import Refused
 from console.forms import filled
 from console.pages import Page, sees_numbers
 from console.views.rows import RowsPage, find
-from console.words import choices_of, spelt_out
+from console.wording.words import choices_of, spelt_out
 
 MAX_LISTED_EVENTS = 200
 

@@ -14,7 +14,7 @@ from console.pages import Page
 from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
 from console.views.rows import RowsPage, find
-from console.words import choices_of, countries
+from console.wording.words import choices_of, countries
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import to_e164
 

@@ -10,7 +10,7 @@ from accounts.roles import Role
 from console.api import Refused
 from console.forms import Form, filled
 from console.pages import Page
-from console.words import choices_of, spelt_out
+from console.wording.words import choices_of, spelt_out
 from webhooks.models import EVENTS
 
 WEBHOOK_ORDERS = ("test", "rotate-secret", "enable", "delete")

@@ -24,7 +24,7 @@ from console.api import Refused
 from console.forms import Form
 from console.pages import Page
 from console.views.rows import all_of
-from console.words import countries, spelt_out, weekdays
+from console.wording.words import countries, spelt_out, weekdays
 from voiceops.api.error_pages import error_page
 
 # What a column may mean besides a variable of the agent; "" leaves it out.

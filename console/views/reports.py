@@ -16,7 +16,7 @@ from console.forms import Form
 from console.pages import COOKIE_SECONDS, Page, reader_zone
 from console.views import report_ranges, report_tables
 from console.views.report_ranges import ReportRange
-from console.words import sip_words, weekdays
+from console.wording.words import sip_words, weekdays
 
 MAX_SIP_CAUSES = 10
 MAX_GROUPS = 50

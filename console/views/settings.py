@@ -14,7 +14,7 @@ from console.api import Refused
 from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
-from console.words import choices_of, weekdays
+from console.wording.words import choices_of, weekdays
 from voiceops.core.prices import currency
 from voiceops.core.time_zones import zone_names
 

@@ -1,0 +1,1 @@
+"""What the console calls things, in which language."""
