@@ -3,28 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from tests.examples_of_answers import example_of
 from tests.scripted_server import Answer, scripted_server
 from voiceops import VoiceOps
 
-RECIPIENT: dict[str, object] = {
-    "row_number": 1,
-    "phone_number": "+12025550100",
-    "variables": {},
-    "status": "skipped",
-    "reason": "suppressed",
-    "attempts": 0,
-    "outcome": None,
-    "disposition": None,
-    "disposition_by": None,
-    "callback_at": None,
-    "next_attempt_at": None,
-    "last_call_id": None,
-    "external_id": None,
-    "alternative_numbers": [],
-    "priority": 0,
-    "timezone": None,
-}
-REASON = {"code": "suppressed", "text": "…", "next_step": "…", "count": 1}
+REASON = example_of("/batches/{id}/reasons")["items"][0]
+RECIPIENT = example_of("/batches/{id}/recipients")["items"][0]
 
 
 def page(items: Sequence[Mapping[str, object]], **totals: int | None) -> Answer:
@@ -37,7 +21,7 @@ def test_a_list_with_pages_is_read_page_by_page() -> None:
     with scripted_server(*pages) as server, VoiceOps(server.url) as voiceops:
         codes = [reason.code for reason in voiceops.batches.reasons("b1")]
 
-        assert codes == ["suppressed"] * 3
+        assert codes == [REASON["code"]] * 3
         assert [each.path for each in server.asked] == [
             "/batches/b1/reasons?page_size=200",
             "/batches/b1/reasons?page_size=200&page=2",

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.examples_of_answers import example_of
 from tests.scripted_server import Answer, scripted_server
 from voiceops import (
     AsyncVoiceOps,
@@ -122,18 +123,8 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
 
 
 def test_what_a_newer_server_adds_is_read_and_kept() -> None:
-    progress = {
-        "status": "levitating",
-        "counts": {"total": 1, "floating": 1},
-        "calls_per_second": 0,
-        "answer_rate": None,
-        "outcomes": {},
-        "estimated_end_at": None,
-        "elapsed_seconds": 1.5,
-        "altitude": 3,
-    }
-    names = "pending dialing in_call retrying completed failed skipped cancelled review rejected"
-    progress["counts"] = {**dict.fromkeys(names.split(), 0), "total": 1, "floating": 1}
+    progress = {**example_of("/batches/{id}/progress"), "status": "levitating", "altitude": 3}
+    progress["counts"]["floating"] = 1
     answer = Answer(body=json.dumps(progress).encode())
     with scripted_server(answer) as server, VoiceOps(server.url) as voiceops:
         read = voiceops.batches.progress("b1")

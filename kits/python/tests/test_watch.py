@@ -4,23 +4,15 @@ import json
 
 import pytest
 
+from tests.examples_of_answers import example_of
 from tests.scripted_server import Answer, scripted_server
 from voiceops import AsyncVoiceOps, NotFound, VoiceOps
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
-COUNTS = "pending dialing in_call retrying completed failed skipped cancelled review rejected"
 
 
 def progress(status: str) -> bytes:
-    counts = {**dict.fromkeys(COUNTS.split(), 0), "total": 1}
-    fields: dict[str, object] = {
-        "calls_per_second": 0,
-        "answer_rate": None,
-        "outcomes": {},
-        "elapsed_seconds": 1,
-    }
-    body = {"status": status, "counts": counts, "estimated_end_at": None, **fields}
-    return json.dumps(body).encode()
+    return json.dumps({**example_of("/batches/{id}/progress"), "status": status}).encode()
 
 
 def events(*statuses: str) -> Answer:
