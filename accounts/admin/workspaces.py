@@ -36,6 +36,7 @@ class MembershipInline(ReadOnlyInline):
 
 class WorkspaceForm(SerializerForm):
     serializer = WorkspaceDetailSerializer
+    own_fields = ("members_see_numbers",)  # of the console
 
     class Meta:
         model = Workspace

@@ -4,7 +4,7 @@ Staff see the rows of every workspace, or of their own (`accounts.staff.visibili
 go through the services that the API uses too, with the member of staff as principal.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
@@ -38,9 +38,13 @@ def badge_column(description: str, colors: Mapping[str, str]) -> Callable[[Colum
 
 
 class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A form validated by the API's serializer, so that staff store only what a client could."""
+    """A form validated by the API's serializer, so that staff store only what a client could.
+
+    `own_fields` are those that no client has.
+    """
 
     serializer: ClassVar[type[BaseSerializer[Any]]]
+    own_fields: ClassVar[Collection[str]] = ()
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
@@ -63,8 +67,11 @@ class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         # A new row has its primary key already: UUIDs are assigned in Python.
         is_change = self.instance.pk and not self.instance._state.adding
         names = self.changed_data if is_change else list(values)
+        left_out = ("workspace", *self.own_fields)
         return {
-            name: _to_json(values[name]) for name in names if name in values and name != "workspace"
+            name: _to_json(values[name])
+            for name in names
+            if name in values and name not in left_out
         }
 
     def _add_api_errors(self, error: ValidationError) -> None:

@@ -151,7 +151,7 @@ class UploadForm(ListForm):
     )
 
     class Media:
-        js = ("batches/upload.js",)
+        js = ("admin/js/jquery.init.js", "batches/upload.js")  # in this order
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request.POST or None, request.FILES or None)

@@ -58,12 +58,14 @@ def test_anonymous_visitors_get_the_login_page(db: None) -> None:
 
 def test_staff_who_add_a_workspace_become_its_admin(staff: Client, staff_user: User) -> None:
     staff.post(
-        "/admin/accounts/workspace/add/", {"name": "New", "max_concurrent_calls": "5", **INLINE}
+        "/admin/accounts/workspace/add/",
+        {"name": "New", "max_concurrent_calls": "5", "members_see_numbers": "on", **INLINE},
     )
 
     workspace = Workspace.unscoped.get()
     membership = workspace.memberships.get()
     assert (workspace.name, workspace.max_concurrent_calls) == ("New", 5)
+    assert workspace.members_see_numbers
     assert (membership.user, membership.role) == (staff_user, Role.ADMIN)
     assert audited(staff_user) == ["workspace.created"]
 

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -179,14 +180,20 @@ def choose(browser: WebDriver, field: str, typed: str, label: str) -> list[str]:
     """Search in a field and click the choice; return all that were offered."""
     browser.find_element(By.CSS_SELECTOR, f"#id_{field} + .select2 .select2-selection").click()
     browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys(typed)
-    found = f"//li[contains(@class, 'select2-results__option') and text()='{label}']"
-    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: driver.find_elements(By.XPATH, found)
+    waiting = WebDriverWait(
+        browser, PAGE_TIMEOUT_SECONDS, ignored_exceptions=[StaleElementReferenceException]
     )
-    options = browser.find_elements(By.CSS_SELECTOR, ".select2-results__option")
-    texts = [option.text for option in options]
-    browser.find_element(By.XPATH, found).click()
-    return texts
+
+    def find(driver: WebDriver) -> list[str]:
+        """What is offered once the search is over, and the first click on it."""
+        options = driver.find_elements(By.CSS_SELECTOR, ".select2-results__option")
+        texts = [option.text for option in options]
+        if not texts or not all(typed.lower() in text.lower() for text in texts):
+            return []  # still what was offered before the search
+        options[texts.index(label)].click()
+        return texts
+
+    return waiting.until(find)
 
 
 def test_a_refused_upload_keeps_the_file(

@@ -13,6 +13,7 @@ import pytest
 from batches.models import Batch
 from telephony.domain import latest_ends
 from telephony.models import Call, Stage
+from tests import make
 from tests.faults.conftest import Installation, results_of
 
 RETRIES = {"max_attempts": 3, "delay_minutes": [0], "outcomes": ["no_answer", "busy"]}
@@ -48,8 +49,10 @@ def behave(installation: Installation, **behaviour: Any) -> None:
 def test_callee_who_rings_during_a_crash_is_called_once_or_proven_unanswered(
     installation: Installation, what: str
 ) -> None:
-    behave(installation, answer_after=25, talk=60)
-    batch = installation.create_batch("01", retry=RETRIES)
+    # It rings for long enough that the test sees it, also on a busy machine.
+    behave(installation, answer_after=65, talk=60)
+    agent = make.agent(installation.workspace, ringing_timeout_seconds=80)
+    batch = installation.create_batch("01", agent=agent, retry=RETRIES)
 
     installation.run_batch(batch, until=crashing(installation, what, when=Stage.RINGING))
 
