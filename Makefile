@@ -92,6 +92,7 @@ endef
 test-worker: $(WORKER) ## check the types of the voice worker, and run its tests [ARGS="-k word"]
 	$(WORKER_PY) -m mypy --config-file voice/mypy.ini voice
 	$(if $(ARGS),$(WORKER_TESTS) $(ARGS),$(TEST_WORKER))
+	$(if $(ARGS),,$(if $(wildcard $(PY)),$(PY) -m pytest tests/agents/test_real_rehearsals.py))
 
 .PHONY: kit test-kits postman
 kit: $(RUNTIME) $(KIT) ## generate the Python kit from the API, and build its wheel into kits/python/dist

@@ -17,7 +17,7 @@ from accounts.staff.base import (
 from accounts.staff.filters import BY_WORKSPACE, dates
 from agents import secrets, services
 from agents.languages import language_choices
-from agents.models import CONFIG_FIELDS, Agent, AgentVersion
+from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal
 from agents.serializers.agents import AgentSerializer
 
 
@@ -161,3 +161,33 @@ class AgentVersionAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "agent", "workspace")
     list_select_related = ("agent", "workspace")
     exclude = ("sealed",)
+
+
+@admin.register(AgentScripts)
+class AgentScriptsAdmin(ReadOnlyAdmin):
+    list_display = ("agent", "workspace_name", "updated_at")
+    search_fields = ("agent__name", "workspace__name")
+    search_ids = ("pk", "agent", "workspace")
+    list_select_related = ("agent", "workspace")
+
+
+@admin.register(Rehearsal)
+class RehearsalAdmin(ReadOnlyAdmin):
+    list_display = ("agent", "version", "mode", "state", "workspace_name", "created_at", "ended_at")
+    list_filter = ("status", "mode", BY_WORKSPACE, dates())
+    search_fields = ("agent__name", "workspace__name")
+    search_ids = ("pk", "agent", "workspace")
+    list_select_related = ("agent", "workspace")
+
+    @badge_column(
+        "State",
+        {
+            "queued": "info",
+            "running": "info",
+            "passed": "success",
+            "failed": "danger",
+            "error": "warning",
+        },
+    )
+    def state(self, rehearsal: Rehearsal) -> str:
+        return rehearsal.status

@@ -201,3 +201,67 @@ class AgentVersion(WorkspaceOwned):
             fill_in_later_fields(self.config),
             secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk),
         )
+
+
+class AgentScripts(WorkspaceOwned):
+    """The conversations by which an agent is rehearsed, one set for each agent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="agent_scripts")
+    agent = models.OneToOneField(Agent, models.CASCADE, related_name="scripts")
+    content = models.JSONField(help_text="variables, model, mode and scripts")
+    source = models.TextField(
+        blank=True, default="", help_text="the YAML as it was written; empty for JSON"
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        verbose_name_plural = "agent scripts"
+
+    def __str__(self) -> str:
+        return f"scripts of {self.agent_id}"
+
+
+class Rehearsal(WorkspaceOwned):
+    """One run of an agent's scripts against its draft, carried out by a worker."""
+
+    class Status(models.TextChoices):
+        """`failed`: a script did; `error`: nothing could be rehearsed."""
+
+        QUEUED = "queued"
+        RUNNING = "running"
+        PASSED = "passed"
+        FAILED = "failed"
+        ERROR = "error"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="rehearsals")
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="rehearsals")
+    version = models.PositiveIntegerField(help_text="of the draft that was rehearsed")
+    mode = models.CharField(max_length=5, help_text="text or audio")
+    scripts = models.JSONField(
+        null=True, blank=True, help_text="labels and tags of those asked for; null for all"
+    )
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.QUEUED)
+    error = models.TextField(null=True, blank=True, help_text="why nothing could be rehearsed")
+    fingerprint = models.CharField(
+        max_length=64, help_text="of the draft and its scripts, as they were rehearsed"
+    )
+    results = models.JSONField(default=list, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="rehearsal_newest"),
+            models.Index(
+                fields=["status", "id"],
+                name="rehearsal_unfinished",
+                condition=models.Q(status__in=["queued", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rehearsal {self.pk}"

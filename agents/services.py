@@ -12,6 +12,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents import secrets
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
+from agents.rehearsing.rehearsals import require_rehearsed
 from voiceops.core.errors import Invalid, NotFound, StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 
@@ -79,10 +80,13 @@ def save_draft(
 def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """Make the draft the version that new calls run. Publishing an unchanged draft changes nothing.
 
-    Raises NotFound when the agent is deleted, and StateForbids when its settings are too long.
+    Raises NotFound when the agent is deleted, and StateForbids when its settings are too long, or
+    when its workspace requires rehearsals that the draft has not passed.
     """
     with transaction.atomic():
         current = _lock_agent(agent)
+        if current.version != current.published_version:
+            require_rehearsed(current)
         # After a rollback the draft is a version that exists already.
         if not current.versions.filter(number=current.version).exists():
             current.create_version()

@@ -1,23 +1,41 @@
 from typing import Any
+from uuid import UUID
 
+import yaml
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import DestroyMixin, ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
-from agents.models import Agent, AgentVersion
+from agents.models import Agent, AgentVersion, Rehearsal
+from agents.rehearsing import rehearsals
 from agents.serializers.agents import (
     AgentQuery,
     AgentSerializer,
     AgentVersionSerializer,
     RollbackSerializer,
 )
+from agents.serializers.rehearsals import (
+    RehearsalDetailSerializer,
+    RehearsalOrderSerializer,
+    RehearsalSerializer,
+    ScriptsSerializer,
+)
+from voiceops.api.parsers import JSONParser
+from voiceops.core.errors import Invalid
+from voiceops.core.yaml_text import parse_yaml
+
+OF_AGENT = OpenApiParameter("id", UUID, OpenApiParameter.PATH, description="of the agent")
+OF_REHEARSAL = OpenApiParameter("rehearsal_id", UUID, OpenApiParameter.PATH)
+YAML_MEDIA_TYPE = "application/yaml"
 
 
 class AgentViewSet(
@@ -104,3 +122,117 @@ class AgentViewSet(
 
     def _respond(self, agent: Agent, status: int = 200) -> Response:
         return Response(self.get_serializer(agent).data, status=status)
+
+
+class YAMLText(str):
+    """A body of YAML as it was written, which is stored beside what it says."""
+
+
+class YAMLParser(JSONParser):
+    """YAML in a body, kept as text: only what is nested in it can be checked as JSON is."""
+
+    media_type = YAML_MEDIA_TYPE
+
+    def parse_body(self, body: bytes) -> Any:
+        """Raises Invalid for what is no text."""
+        try:
+            return YAMLText(body.decode())
+        except UnicodeDecodeError as error:
+            raise Invalid("The YAML cannot be read: it is not UTF-8") from error
+
+
+class OldYAMLParser(YAMLParser):
+    """The media type that clients used before RFC 9512."""
+
+    media_type = "application/x-yaml"
+
+
+class TextYAMLParser(YAMLParser):
+    """Another that they used."""
+
+    media_type = "text/yaml"
+
+
+@extend_schema(parameters=[OF_AGENT])
+class ScriptsViewSet(WorkspaceViewSet):
+    """The scripts by which an agent is rehearsed."""
+
+    model = Agent
+    serializer_class = ScriptsSerializer
+    parser_classes = (JSONParser, YAMLParser, OldYAMLParser, TextYAMLParser)
+    required_roles = {"retrieve": Role.MEMBER, "update": Role.MANAGER}
+
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(deleted_at=None)
+
+    @extend_schema(
+        responses={(200, "application/json"): ScriptsSerializer, (200, YAML_MEDIA_TYPE): str}
+    )
+    def retrieve(self, request: Request, pk: str) -> HttpResponseBase:
+        """The scripts in JSON, or in YAML for a client that accepts it, as they were written."""
+        agent: Agent = self.get_object()
+        scripts = rehearsals.scripts_of(agent)
+        if "yaml" in request.headers.get("Accept", ""):
+            text = scripts.source or yaml.safe_dump(
+                scripts.content, sort_keys=False, allow_unicode=True
+            )
+            return HttpResponse(text, content_type=f"{YAML_MEDIA_TYPE}; charset=utf-8")
+        return Response(scripts.content)
+
+    @extend_schema(
+        request={"application/json": ScriptsSerializer, YAML_MEDIA_TYPE: str},
+        responses=ScriptsSerializer,
+    )
+    def update(self, request: Request, pk: str) -> Response:
+        """Replaces the scripts. A mistake is answered with its place."""
+        agent: Agent = self.get_object()
+        data: Any = request.data
+        source = str(data) if isinstance(data, YAMLText) else ""
+        body = parse_yaml(source) if source else data
+        serializer = ScriptsSerializer(data=body, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        scripts = rehearsals.save_scripts(
+            agent=agent,
+            content=serializer.validated_data,
+            source=source,
+            principal=self.principal,
+        )
+        return Response(scripts.content)
+
+
+@extend_schema(parameters=[OF_AGENT])
+class RehearsalViewSet(WorkspaceViewSet):
+    """Runs of an agent's scripts against its draft."""
+
+    model = Agent
+    serializer_class = RehearsalSerializer
+    required_roles = {"list": Role.MEMBER, "create": Role.MANAGER, "retrieve": Role.MEMBER}
+
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(deleted_at=None).select_related("workspace")
+
+    def list(self, request: Request, pk: str) -> Response:
+        agent: Agent = self.get_object()
+        page = self.paginate_queryset(agent.rehearsals.order_by("-pk"))
+        return self.get_paginated_response(RehearsalSerializer(page, many=True).data)
+
+    @extend_schema(request=RehearsalOrderSerializer, responses={201: RehearsalDetailSerializer})
+    def create(self, request: Request, pk: str) -> Response:
+        agent: Agent = self.get_object()
+        order = self.validate_body(RehearsalOrderSerializer)
+        rehearsal = rehearsals.order_rehearsal(
+            agent=agent,
+            names=order.get("scripts"),
+            mode=order.get("mode"),
+            principal=self.principal,
+        )
+        return Response(RehearsalDetailSerializer(rehearsal).data, status=201)
+
+    @extend_schema(parameters=[OF_REHEARSAL], responses=RehearsalDetailSerializer)
+    def retrieve(self, request: Request, pk: str, rehearsal_id: str) -> Response:
+        """A rehearsal with what came of each script. Raises NotFound."""
+        agent: Agent = self.get_object()
+        rehearsal = agent.rehearsals.filter(pk=parse_id(rehearsal_id, Rehearsal)).first()
+        if rehearsal is None:
+            raise not_found(Rehearsal)
+        return Response(RehearsalDetailSerializer(rehearsal).data)

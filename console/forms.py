@@ -32,6 +32,12 @@ PLAIN_WORDS = {
         "This link was used already, or has expired. Ask for another."
     ),
     "Too many requests": noop("Too many attempts. Wait a few minutes, then try again."),
+    "Rehearsal required": noop(
+        "Rehearse the draft first: this workspace publishes what has passed."
+    ),
+    "Rehearsal failed": noop(
+        "The draft has failed its rehearsal. Change it, and rehearse it again."
+    ),
     "Insufficient permissions": noop("Your role in this workspace does not allow this."),
     "Admin access required": noop("Only admins of this workspace may do this."),
 }

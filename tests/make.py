@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
-from agents.models import CONFIG_FIELDS, Agent, AgentVersion
+from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal
 from batches.models import (
     Batch,
     Callback,
@@ -139,6 +139,20 @@ def publish_draft(agent: Agent) -> AgentVersion:
     agent.published_version = agent.version
     agent.save(update_fields=["published_version"])
     return agent.create_version()
+
+
+def scripts(of: Agent, **fields: Any) -> AgentScripts:
+    """Scripts of an agent: one with the tag `smoke`, unless the test says otherwise."""
+    content = {"scripts": [{"label": "greets", "tags": ["smoke"], "caller": ["Hello"]}]}
+    return AgentScripts.unscoped.create(
+        workspace=of.workspace, agent=of, **{"content": content, **fields}
+    )
+
+
+def rehearsal(of: Agent, **fields: Any) -> Rehearsal:
+    """A rehearsal that waits for a worker."""
+    values = {"version": of.version, "mode": "text", "fingerprint": "f", **fields}
+    return Rehearsal.unscoped.create(workspace=of.workspace, agent=of, **values)
 
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:

@@ -388,5 +388,6 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
         "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
+        "RehearsalStatus": "agents.models.Rehearsal.Status",
     },
 }

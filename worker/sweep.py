@@ -3,6 +3,7 @@
 Every worker sweeps each `SWEEP_SECONDS`. Any number of sweeps may run at once.
 """
 
+from agents.rehearsing import rehearsals
 from batches.services import maintenance as batches
 from telephony.services import maintenance as telephony
 from voiceops.core.isolation import run_isolated
@@ -12,6 +13,7 @@ ROUNDS = (
     batches.suppress_opt_outs,
     batches.start_due_batches,
     batches.enqueue_overdue_imports,
+    rehearsals.enqueue_waiting_rehearsals,
     telephony.reconcile_calls,
     telephony.follow_inbound_calls,
     telephony.follow_recordings,

@@ -6,6 +6,7 @@ names are part of the installed base: a running worker of the previous release m
 
 from celery import shared_task
 
+from agents.rehearsing import rehearsals
 from batches.services import dispositions, import_turns, opt_outs
 from voiceops.core import task_queue
 from worker import dispatcher, lifecycle, sweep
@@ -15,6 +16,7 @@ __all__ = [
     "import_suppressions_task",
     "lifecycle",
     "run_dispatcher_task",
+    "run_rehearsals_task",
     "run_sweep_task",
     "suppress_opt_outs_task",
 ]
@@ -50,6 +52,12 @@ def suppress_opt_outs_task() -> None:
     """Suppress the numbers of callees who asked not to be called again; apply dispositions."""
     opt_outs.suppress_opt_outs()
     dispositions.apply_dispositions()
+
+
+@shared_task(name=task_queue.RUN_REHEARSALS)
+def run_rehearsals_task() -> None:
+    """Carry out rehearsals that wait."""
+    rehearsals.run_waiting_rehearsals()
 
 
 def run_waiting_imports() -> None:

@@ -56,6 +56,7 @@ class WorkspaceForm(SerializerForm):
             "rest_days_after_answer",
             "rest_days_after_refusal",
             "calling_profile",
+            "publish_requires",
             "recording_retention_days",
             "transcript_retention_days",
             "members_see_numbers",

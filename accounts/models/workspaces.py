@@ -88,6 +88,12 @@ class Workspace(NoDefaultManagerModel):
         help_text="the console shows members phone numbers in full, and lets them listen; if not, "
         "numbers are masked for them, and there are no recordings",
     )
+    publish_requires = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="tags of the scripts that an agent must have passed to be published",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()

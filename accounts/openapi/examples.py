@@ -30,6 +30,7 @@ WORKSPACE_SETTINGS = {
     "timezone": "America/New_York",
     "unknown_zone": "all",
     "calling_profile": None,
+    "publish_requires": ["smoke"],
 }
 WORKSPACE = {
     "id": WORKSPACE_ID,

@@ -7,7 +7,13 @@ from accounts.roles import Role
 from accounts.serializers.calling_windows import CallingWindowSerializer, CountryField, ZoneName
 from accounts.serializers.members import RoleField
 from voiceops.api.money import BudgetAmount
-from voiceops.api.serializers import Choice, StrictModelSerializer, StrictSerializer, Text
+from voiceops.api.serializers import (
+    Choice,
+    ListField,
+    StrictModelSerializer,
+    StrictSerializer,
+    Text,
+)
 
 MAX_REST_DAYS = 3_650
 
@@ -45,6 +51,14 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         "help, no legal advice",
     )
 
+    publish_requires = ListField(
+        child=Text(max_length=64),
+        max_length=20,
+        required=False,
+        help_text="tags of rehearsal scripts: an agent is published only when its draft has passed "
+        "every script with one of them",
+    )
+
     class Meta:
         model = Workspace
         fields = [
@@ -67,6 +81,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "timezone",
             "unknown_zone",
             "calling_profile",
+            "publish_requires",
             "created_at",
         ]
         extra_kwargs: Mapping[str, Mapping[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from voiceops.api.example_ids import AGENT_ID
+from voiceops.api.example_ids import AGENT_ID, OTHER_ID
 from voiceops.api.operations import Operation
 
 UNPUBLISHED = "agent_settings_too_long"
@@ -39,7 +39,7 @@ AGENT_OPERATIONS = {
         "Publish an agent",
         "Freezes the draft as a version that never changes. Calls and batches that are created "
         "from now on run it; those that exist keep theirs.",
-        UNPUBLISHED,
+        f"{UNPUBLISHED} rehearsal_required rehearsal_failed",
     ),
     "agents_rollback": Operation(
         "Publish an earlier version again",
@@ -49,6 +49,29 @@ AGENT_OPERATIONS = {
     "agents_duplicate": Operation("Duplicate an agent", "The copy is an unpublished draft."),
     "agents_versions_list": Operation(
         "List an agent's versions", "Everything that was published, newest first."
+    ),
+    "agents_scripts_get": Operation(
+        "Get an agent's scripts",
+        "The conversations by which it is rehearsed; an empty list for none. A client that accepts "
+        "`application/yaml` gets them in YAML, as they were written.",
+    ),
+    "agents_scripts_replace": Operation(
+        "Write an agent's scripts",
+        "In JSON or YAML (`application/yaml`): the file of `python -m voice rehearse` without its "
+        "`agent`. A mistake is answered with its place.",
+        "yaml_unreadable",
+    ),
+    "agents_rehearsals_list": Operation("List an agent's rehearsals", "Newest first."),
+    "agents_rehearsals_create": Operation(
+        "Rehearse an agent",
+        "Queues a run of its scripts against the draft. A worker carries it out and keeps what was "
+        "said; where no voice worker is installed, its `status` is `error` and says so.",
+        "agent_without_scripts script_not_found too_many_rehearsals",
+    ),
+    "agents_rehearsals_get": Operation(
+        "Get a rehearsal",
+        "With what came of each script: failures as sentences, and the conversation.",
+        "rehearsal_not_found",
     ),
 }
 CONFIG = {
@@ -124,6 +147,39 @@ REQUEST_EXAMPLE = {
     "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{day}}"},
     "background": {"sound": "office_ambience", "volume": 0.2},
 }
+SCRIPTS_EXAMPLE: dict[str, Any] = {
+    "variables": {"first_name": "Ada", "day": "Tuesday"},
+    "mode": "text",
+    "scripts": [
+        {
+            "label": "moves the appointment",
+            "tags": ["smoke"],
+            "caller": [
+                {
+                    "says": "Can we do Friday?",
+                    "expect": {"agent_says": "Friday", "tool": "move", "not_tool": "end_call"},
+                }
+            ],
+            "tools": {"move": {"result": "moved"}},
+            "end": {"by": "agent", "within_turns": 4},
+            "never": ["price"],
+        }
+    ],
+}
+REHEARSAL_EXAMPLE: dict[str, Any] = {
+    "id": OTHER_ID,
+    "agent_id": AGENT_ID,
+    "version": 4,
+    "mode": "text",
+    "scripts": ["smoke"],
+    "status": "passed",
+    "error": None,
+    "passed": 1,
+    "failed": 0,
+    "created_at": "2027-03-01T08:12:00Z",
+    "started_at": "2027-03-01T08:12:01Z",
+    "ended_at": "2027-03-01T08:12:03Z",
+}
 AGENT_EXAMPLES: dict[str, Any] = {
     "AgentRequest": REQUEST_EXAMPLE,
     "Agent": {
@@ -137,4 +193,27 @@ AGENT_EXAMPLES: dict[str, Any] = {
     "AgentVersion": {"version": 3, **CONFIG, "created_at": "2027-03-01T08:05:00Z"},
     "PatchedAgentRequest": {"first_message": "Hello {{name}}, the clinic calling."},
     "RollbackRequest": {"version": 2},
+    "Scripts": SCRIPTS_EXAMPLE,
+    "ScriptsRequest": SCRIPTS_EXAMPLE,
+    "RehearsalOrderRequest": {"scripts": ["smoke"], "mode": "text"},
+    "Rehearsal": REHEARSAL_EXAMPLE,
+    "RehearsalDetail": {
+        **REHEARSAL_EXAMPLE,
+        "results": [
+            {
+                "name": "moves the appointment",
+                "tags": ["smoke"],
+                "passed": True,
+                "failures": [],
+                "end_reason": "agent_hangup",
+                "seconds": 0.02,
+                "turns": [
+                    {"role": "agent", "text": "Hello Ada, this is the clinic."},
+                    {"role": "user", "text": "Can we do Friday?"},
+                ],
+                "tools": [{"name": "move", "arguments": {"day": "Friday"}}],
+                "heard": [],
+            }
+        ],
+    },
 }

@@ -71,6 +71,7 @@ class SettingsView(WorkspacePage):
 
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
         values = self.api.get(self.path_of())
+        values["publish_requires"] = ", ".join(values["publish_requires"])
         values["max_cost_per_day"] = amount_of(values["max_cost_per_day"])
         form.values = {**values, **form.values}
         return self.show(
@@ -146,6 +147,8 @@ def settings_of(request: HttpRequest) -> dict[str, Any]:
     body: dict[str, Any] = {name: post[name] for name in ("name", "timezone") if name in post}
     body["calling_profile"] = post.get("calling_profile") or None
     body["min_gap_minutes"] = as_number(post.get("min_gap_minutes")) or 0
+    tags = (tag.strip() for tag in post.get("publish_requires", "").split(","))
+    body["publish_requires"] = [tag for tag in tags if tag]
     body["max_cost_per_day"] = as_number(post.get("max_cost_per_day"))
     body.update({name: as_number(post.get(name)) for name in LIMIT_LABELS})
     choice = post.get("window")

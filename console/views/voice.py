@@ -58,6 +58,7 @@ class AgentView(Page):
         agent = self.api.get(f"/agents/{pk}")
         versions = self.api.get(f"/agents/{pk}/versions", page_size=MAX_LISTED_VERSIONS)["items"]
         published = versions[0] if versions else None
+        rehearsed = self.api.get(f"/agents/{pk}/rehearsals", page_size=1)["items"]
         return self.show(
             status=status,
             agent=agent,
@@ -65,17 +66,21 @@ class AgentView(Page):
             published=published,
             changes=changes_of(agent, published),
             languages=language_choices(agent["language"]),
+            scripts=self.api.get(f"/agents/{pk}/scripts")["scripts"],
+            rehearsal=rehearsed and self.api.get(f"/agents/{pk}/rehearsals/{rehearsed[0]['id']}"),
             form=form if form.values else Form(agent),
         )
 
 
 class AgentOrderView(Page):
-    """Publishes the draft, or puts an earlier version in its place."""
+    """Rehearses or publishes the draft, or puts an earlier version in its place."""
 
     required_role = Role.MANAGER
     section = "agents"
 
     def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
+        if order == "rehearse":
+            return self._rehearse(pk)
         version = request.POST.get("version", "")
         bodies: dict[str, Any] = {
             "publish": None,
@@ -89,6 +94,13 @@ class AgentOrderView(Page):
             return self.refuse(refusal, "agent", pk=pk)
         text = _("Version %(number)s is published: the next calls use it.")
         return self.done(text % {"number": agent["published_version"]}, "agent", pk=pk)
+
+    def _rehearse(self, pk: UUID) -> HttpResponse:
+        try:
+            self.api.post(f"/agents/{pk}/rehearsals", {})
+        except Refused as refusal:
+            return self.refuse(refusal, "agent", pk=pk)
+        return self.done(_("The draft is being rehearsed."), "agent", pk=pk)
 
 
 class NumbersView(RowsPage):

@@ -117,6 +117,13 @@ SIP_WORDS: dict[int, str | Promise] = {
     607: _("Not wanted"),
     608: _("Rejected by a filter"),
 }
+REHEARSAL_WORDS: Words = {
+    "queued": (_("Waiting"), "waiting"),
+    "running": (_("Being rehearsed"), "live"),
+    "passed": (_("Passed"), "reached"),
+    "failed": (_("Failed"), "failed"),
+    "error": (_("Not rehearsed"), "retry"),
+}
 WORDS_BY_KIND: dict[str, Words] = {
     "outcome": OUTCOME_WORDS,
     "call": CALL_WORDS,
@@ -129,6 +136,7 @@ WORDS_BY_KIND: dict[str, Words] = {
     "source": SOURCE_WORDS,
     "speaker": SPEAKER_WORDS,
     "consequence": CONSEQUENCE_WORDS,
+    "rehearsal": REHEARSAL_WORDS,
 }
 
 

@@ -12,7 +12,7 @@ from telephony.models import PhoneNumber
 from tests import make
 
 LAST_ADMIN = (400, {"detail": "Workspace must keep an admin"})
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "calling_window": None,
     "max_concurrent_calls": None,
     "max_calls_per_day": None,
@@ -29,6 +29,7 @@ LIMITS = {
     "timezone": "UTC",
     "unknown_zone": "all",
     "calling_profile": None,
+    "publish_requires": [],
 }
 
 

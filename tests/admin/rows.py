@@ -111,6 +111,8 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "idempotentrequest": idempotent_request,
     "agent": make.agent,
     "agentversion": lambda of: make.agent(of).versions.get(),
+    "agentscripts": lambda of: make.scripts(make.agent(of)),
+    "rehearsal": lambda of: make.rehearsal(make.agent(of)),
     "phonenumber": lambda of: make.phone_number(of, sip_auth_password=SECRET),
     "numberpace": lambda of: make.phone_number(of).pace,
     "siptrunk": lambda of: make.sip_trunk(of, auth_password=SECRET),

@@ -12,7 +12,7 @@ ACROSS = re.compile(
 KNOWING = re.compile(
     r"accounts/(audit|tenancy)\.py"
     r"|accounts/(auth/(principal|authentication|sessions|attempt_limits)|api/\w+)\.py"
-    r"|accounts/services/\w+\.py|agents/services\.py"  # rows lock and look up themselves
+    r"|accounts/services/\w+\.py|agents/(services|rehearsing/\w+)\.py"  # rows look up themselves
     r"|accounts/views/\w+\.py"  # users, who belong to no workspace
     r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff
     r"|accounts/staff/(login|filters|lists|visibility)\.py"  # before a workspace is known; staff

@@ -23,6 +23,9 @@ ALLOWED: dict[str, str] = {
     "turn_taking": "field of the contract's agents",
     "say": "field of their pronunciations",
     "say_while_running": "field of their tools",
+    "says": "field of the steps of their scripts",
+    "agent_says": "what such a step expects",
+    "agent_does_not_say": "the same",
     "erase_person": "a command that operators type",
 }
 MAX_ALLOWED = 10

@@ -68,6 +68,7 @@ PARAMETERS: dict[str, Callable[[Workspace, Any], Any]] = {
     "workspace_id": lambda workspace, row: workspace.pk,
     "user_id": lambda workspace, row: row.user_id,
     "delivery_id": lambda workspace, webhook: make.delivery(webhook).pk,
+    "rehearsal_id": lambda workspace, agent: make.rehearsal(agent).pk,
     "recipient_id": lambda workspace, batch: make.recipient(batch).pk,
 }
 

@@ -135,6 +135,7 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
         "max_calls_per_day": "500",
         "min_gap_minutes": "60",
         "max_cost_per_day": "12.5",
+        "publish_requires": "smoke, legal",
     }
 
     browser.post("/console/settings", form)
@@ -142,7 +143,7 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
     ours.refresh_from_db()
 
     assert (ours.timezone, ours.max_calls_per_day) == ("Europe/Berlin", 500)
-    assert ours.max_cost_per_day == 12.5
+    assert (ours.max_cost_per_day, ours.publish_requires) == (12.5, ["smoke", "legal"])
     assert 'value="12.5"' in browser.get("/console/settings").content.decode()
     assert ours.calling_window == {
         "timezone": "recipient",
@@ -196,3 +197,32 @@ def test_reader_changes_name_and_password(ours: Workspace) -> None:
     assert user.name == "Ada"
     assert "Invalid current password." in text_of(refused)
     assert user.check_password("another long sentence")
+
+
+def test_a_draft_is_rehearsed_on_its_page(ours: Workspace) -> None:
+    agent = make.agent(ours, published=False)
+    make.scripts(agent)
+    browser = reader(make.member(ours, Role.MANAGER))
+    page = f"/console/agents/{agent.pk}"
+    Workspace.unscoped.filter(pk=ours.pk).update(publish_requires=["smoke"])
+
+    refused = browser.post(f"{page}/order/publish")
+    browser.post(f"{page}/order/rehearse")
+    agent.rehearsals.update(
+        status="failed",
+        results=[
+            {
+                "name": "greets",
+                "passed": False,
+                "failures": ["the agent used end_call"],
+                "turns": [{"role": "agent", "text": "Goodbye"}],
+            }
+        ],
+    )
+    text = text_of(browser.get(page))
+
+    assert refused["Location"] == page
+    assert "Rehearse the draft first: this workspace publishes what has passed." in text
+    assert "The draft is being rehearsed." in text
+    assert "greets Failed The agent used end call." in text
+    assert "Agent Goodbye" in text

@@ -84,6 +84,7 @@ PATH_TEXTS = {
     "id": "The id of the object.",
     "workspace_id": "The id of the workspace.",
     "user_id": "The id of the user.",
+    "rehearsal_id": "The id of the rehearsal.",
     "recipient_id": "The id of the recipient.",
     "delivery_id": "The id of the delivery.",
 }
@@ -215,4 +216,5 @@ def _example_of(media_type: str, schema: dict[str, Any], examples: dict[str, Any
 MEDIA_EXAMPLES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "(a workbook)",
     "text/plain": "voiceops_calls_total 120\n",
+    "application/yaml": "scripts:\n- label: greets\n  caller:\n  - says: Hello\n",
 }

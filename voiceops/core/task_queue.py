@@ -21,6 +21,7 @@ RUN_DISPATCHER = "batches.tasks.run_shift"
 IMPORT_BATCH = "batches.tasks.import_batch"
 RUN_SWEEP = "batches.tasks.run_sweep"
 IMPORT_SUPPRESSIONS = "batches.tasks.import_suppressions"
+RUN_REHEARSALS = "worker.tasks.run_rehearsals"
 SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 

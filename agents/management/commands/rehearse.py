@@ -1,0 +1,67 @@
+"""`manage.py rehearse AGENT`: an agent's scripts against its draft, in this process."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from agents.models import Agent, Rehearsal
+from agents.rehearsing.rehearsals import (
+    REHEARSAL_MODES,
+    claim_rehearsal,
+    order_rehearsal,
+    run_rehearsal,
+)
+from voiceops.core.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Rehearses an agent's draft with its scripts, and keeps the result, as the API does."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("agent", help="its id, or its name where only one agent has it")
+        parser.add_argument("--script", action="append", help="only scripts with this label or tag")
+        parser.add_argument("--mode", choices=REHEARSAL_MODES, help="instead of the scripts' own")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError when a script failed, and when nothing could be rehearsed."""
+        agent = _find_agent(options["agent"])
+        try:
+            # In one transaction, so that no worker is quicker to claim it.
+            with transaction.atomic():
+                order = {"names": options["script"], "mode": options["mode"]}
+                rehearsal = order_rehearsal(agent=agent, **order)
+                claim_rehearsal(rehearsal.pk)
+        except DomainError as refusal:
+            raise CommandError(f"{refusal}.") from refusal
+        rehearsal.refresh_from_db()
+        run_rehearsal(rehearsal)
+        self._report(rehearsal)
+
+    def _report(self, rehearsal: Rehearsal) -> None:
+        """Print the conversations and the verdicts. Raises CommandError unless all passed."""
+        if rehearsal.error:
+            raise CommandError(rehearsal.error)
+        for result in rehearsal.results:
+            self.stdout.write(f"--- {result['name']}")
+            for turn in result["turns"]:
+                self.stdout.write(f"{turn['role']:>7}: {turn['text']}")
+            for failure in result["failures"]:
+                self.stdout.write(f"        {failure}")
+        passed = sum(bool(result["passed"]) for result in rehearsal.results)
+        self.stdout.write(f"{passed} of {len(rehearsal.results)} scripts passed")
+        if rehearsal.status != Rehearsal.Status.PASSED:
+            raise CommandError("Not every script passed.")
+
+
+def _find_agent(text: str) -> Agent:
+    """Raises CommandError unless exactly one agent is meant."""
+    live = Agent.unscoped.live().select_related("workspace")
+    try:
+        found = list(live.filter(pk=UUID(text)))
+    except ValueError:
+        found = list(live.filter(name=text)[:2])
+    if len(found) != 1:
+        raise CommandError(f"{'No agent' if not found else 'More than one agent'} is {text!r}.")
+    return found[0]

@@ -1,0 +1,232 @@
+"""Rehearsals: an agent's scripts, their runs by a worker, and the publishing that waits for them.
+
+A rehearsal is a row that a task carries out under a lease: `worker/tasks.py` wakes it, and the
+sweep finds what a lost message or a killed worker has left.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.auth.principal import Principal
+from agents.models import Agent, AgentScripts, Rehearsal
+from agents.rehearsing import voice_program
+from agents.secrets import TOOL_SECRETS
+from voiceops.core import task_queue
+from voiceops.core.clock import database_now
+from voiceops.core.errors import Invalid, StateForbids
+from voiceops.core.fair_places import FairPlaces
+
+Status = Rehearsal.Status
+REHEARSAL_MODES = tuple(voice_program.REHEARSAL_TIMEOUT_SECONDS)
+MAX_WAITING_REHEARSALS = 10  # of a workspace
+MAX_KEPT_REHEARSALS = 50  # of an agent
+# Of one process, and no workspace has both: a spoken rehearsal takes minutes.
+REHEARSALS_PER_PROCESS = 2
+REHEARSAL_LEASE_MARGIN = timedelta(seconds=30)
+KEPT_RESULT_FIELDS = ("tags", "passed", "failures", "end_reason", "seconds", "heard")
+places = FairPlaces()
+
+
+def save_scripts(
+    *,
+    agent: Agent,
+    content: Mapping[str, Any],
+    source: str = "",
+    principal: Principal | None = None,
+) -> AgentScripts:
+    """Write the agent's scripts in place of those it had; `source` is the YAML they came from."""
+    with transaction.atomic():
+        scripts, _ = AgentScripts.unscoped.update_or_create(
+            agent=agent,
+            defaults={"workspace_id": agent.workspace_id, "content": content, "source": source},
+        )
+        changes = {"scripts": [script["label"] for script in content["scripts"]]}
+        audit.record("agent.scripts_changed", principal=principal, target=agent, changes=changes)
+    return scripts
+
+
+def scripts_of(agent: Agent) -> AgentScripts:
+    """Return the agent's scripts, without any for one that has none yet."""
+    scripts = AgentScripts.unscoped.filter(agent=agent).first()
+    return scripts or AgentScripts(agent=agent, content={"scripts": []})
+
+
+def order_rehearsal(
+    *,
+    agent: Agent,
+    names: Sequence[str] | None = None,
+    mode: str | None = None,
+    principal: Principal | None = None,
+) -> Rehearsal:
+    """Queue a rehearsal of the agent's draft and return it.
+
+    `names` are labels or tags of its scripts, None for all; `mode` is that of the scripts where
+    None. Raises StateForbids when the agent has no scripts or too many rehearsals wait, Invalid for
+    a name that no script has.
+    """
+    content = _content_of(agent)
+    for name in names or ():
+        if not any(_matches(script, [name]) for script in content["scripts"]):
+            raise Invalid(f"No script has the label or tag {name}")
+    with transaction.atomic():
+        agent.workspace.lock()
+        waiting = agent.workspace.rehearsals.filter(status__in=(Status.QUEUED, Status.RUNNING))
+        if waiting.count() >= MAX_WAITING_REHEARSALS:
+            raise StateForbids("Too many rehearsals are waiting")
+        rehearsal = Rehearsal.unscoped.create(
+            workspace_id=agent.workspace_id,
+            agent=agent,
+            version=agent.version,
+            mode=mode or content.get("mode") or REHEARSAL_MODES[0],
+            scripts=list(names) if names else None,
+            fingerprint=fingerprint_of(agent, content),
+        )
+        kept = agent.rehearsals.order_by("-pk").values("pk")[:MAX_KEPT_REHEARSALS]
+        agent.rehearsals.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+        audit.record("agent.rehearsed", principal=principal, target=agent)
+        task_queue.enqueue_on_commit(task_queue.RUN_REHEARSALS)
+    return rehearsal
+
+
+def require_rehearsed(agent: Agent) -> None:
+    """Check that the draft has passed every script with a tag that its workspace requires.
+
+    Raises StateForbids when one has failed, or was not rehearsed with this draft; a required tag
+    that no script has is not rehearsed either.
+    """
+    tags = agent.workspace.publish_requires
+    if not tags:
+        return
+    content = scripts_of(agent).content
+    wanted = {script["label"] for script in content["scripts"] if _matches(script, tags)}
+    verdicts = _latest_verdicts(agent, fingerprint_of(agent, content))
+    if any(verdicts.get(label) is False for label in wanted):
+        raise StateForbids("Rehearsal failed")
+    known_tags = {tag for script in content["scripts"] for tag in script.get("tags", ())}
+    if not known_tags.issuperset(tags) or not wanted.issubset(verdicts):
+        raise StateForbids("Rehearsal required")
+
+
+def fingerprint_of(agent: Agent, content: Mapping[str, Any]) -> str:
+    """Return what tells this draft with these scripts from every other."""
+    text = orjson.dumps([rehearsed_config(agent), content], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()
+
+
+def rehearsed_config(agent: Agent) -> dict[str, Any]:
+    """Return the draft as it is rehearsed: without the headers of its tools, which are mocked."""
+    config = agent.config()
+    hidden = set(TOOL_SECRETS.values())
+    tools = [
+        {name: value for name, value in tool.items() if name not in hidden}
+        for tool in config["tools"]
+    ]
+    return {**config, "tools": tools}
+
+
+def run_waiting_rehearsals() -> None:
+    """Carry out rehearsals, the oldest first, while there is a place for them in this process."""
+    for pk, workspace_id in list(_waiting().values_list("pk", "workspace_id")):
+        release = places.try_reserve(str(workspace_id), total=REHEARSALS_PER_PROCESS)
+        if release is None:
+            continue
+        try:
+            if claim_rehearsal(pk):
+                run_rehearsal(Rehearsal.unscoped.select_related("agent").get(pk=pk))
+        finally:
+            release()
+
+
+def enqueue_waiting_rehearsals() -> None:
+    """Wake a worker for rehearsals that no process is carrying out."""
+    if _waiting().exists():
+        task_queue.enqueue(task_queue.RUN_REHEARSALS)
+
+
+def claim_rehearsal(pk: UUID) -> bool:
+    """Lease a rehearsal that waits, or whose worker has died; False when another has it."""
+    now = database_now()
+    rows = _waiting().filter(pk=pk)
+    longest = timedelta(seconds=max(voice_program.REHEARSAL_TIMEOUT_SECONDS.values()))
+    lease = now + longest + REHEARSAL_LEASE_MARGIN
+    return bool(rows.update(status=Status.RUNNING, started_at=now, lease_expires_at=lease))
+
+
+def run_rehearsal(rehearsal: Rehearsal) -> None:
+    """Carry out a claimed rehearsal, and keep what came of it with the draft as it is now."""
+    agent = rehearsal.agent
+    try:
+        content = _content_of(agent)
+        rehearsal.fingerprint = fingerprint_of(agent, content)
+        rehearsal.version = agent.version
+        found = voice_program.rehearse_in_child(
+            {**content, "agent": rehearsed_config(agent)},
+            mode=rehearsal.mode,
+            names=rehearsal.scripts or (),
+        )
+        rehearsal.results = [_result_of(script) for script in found]
+        passed = all(result["passed"] for result in rehearsal.results)
+        rehearsal.status = Status.PASSED if passed else Status.FAILED
+    except (voice_program.RehearsalError, StateForbids) as error:
+        rehearsal.status, rehearsal.error = Status.ERROR, str(error)
+    rehearsal.ended_at = database_now()
+    rehearsal.lease_expires_at = None
+    # A row that was deleted with its agent meanwhile stays so.
+    if Rehearsal.unscoped.filter(pk=rehearsal.pk).exists():
+        rehearsal.save()
+
+
+def _waiting() -> Any:
+    lost = Q(status=Status.RUNNING, lease_expires_at__lt=database_now())
+    return Rehearsal.unscoped.filter(Q(status=Status.QUEUED) | lost).order_by("pk")
+
+
+def _content_of(agent: Agent) -> dict[str, Any]:
+    """Return the agent's scripts. Raises StateForbids when it has none."""
+    content: dict[str, Any] = scripts_of(agent).content
+    if not content["scripts"]:
+        raise StateForbids("Agent has no scripts")
+    return content
+
+
+def _matches(script: Mapping[str, Any], names: Iterable[str]) -> bool:
+    return any(name == script["label"] or name in script.get("tags", ()) for name in names)
+
+
+def _latest_verdicts(agent: Agent, fingerprint: str) -> dict[str, bool]:
+    """Return whether each script that was rehearsed with this draft passed when it last was."""
+    verdicts: dict[str, bool] = {}
+    for results in (
+        agent.rehearsals.filter(fingerprint=fingerprint)
+        .order_by("pk")
+        .values_list("results", flat=True)
+    ):
+        verdicts.update({result["name"]: result["passed"] for result in results})
+    return verdicts
+
+
+def _result_of(script: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of one script as it is kept: with what was said, and which tools ran."""
+    events = script["events"]
+    return {
+        "name": script["label"],
+        **{name: script[name] for name in KEPT_RESULT_FIELDS},
+        "turns": [
+            {"role": event["role"], "text": event["text"]}
+            for event in events
+            if event["type"] == "turn"
+        ],
+        "tools": [
+            {"name": event["name"], "arguments": event["arguments"]}
+            for event in events
+            if event["type"] == "tool_call"
+        ],
+    }
