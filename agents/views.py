@@ -212,9 +212,12 @@ class RehearsalViewSet(WorkspaceViewSet):
         return queryset.filter(deleted_at=None).select_related("workspace")
 
     def list(self, request: Request, pk: str) -> Response:
-        agent: Agent = self.get_object()
-        page = self.paginate_queryset(agent.rehearsals.order_by("-pk"))
-        return self.get_paginated_response(RehearsalSerializer(page, many=True).data)
+        return self.read_page(
+            RehearsalSerializer,
+            lambda rows, query: rows.order_by("-pk"),
+            model=Rehearsal,
+            agent=self.read_columns("pk").pk,
+        )
 
     @extend_schema(request=RehearsalOrderSerializer, responses={201: RehearsalDetailSerializer})
     def create(self, request: Request, pk: str) -> Response:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0017_limit_costs_per_day'),
+        ('accounts', '0018_let_members_see_numbers'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0018_require_rehearsals_before_publishing'),
+        ('accounts', '0019_require_rehearsals_before_publishing'),
         ('agents', '0005_add_conversation_settings'),
     ]
 

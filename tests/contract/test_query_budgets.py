@@ -30,6 +30,9 @@ CLOCK = "SELECT clock_timestamp()"  # SQLite's is the process's
 ENDPOINTS = {
     "/agents": 2,
     "/agents/{pk}": 2,
+    "/agents/{pk}/rehearsals": 3,
+    "/agents/{pk}/rehearsals/{rehearsal_id}": 3,
+    "/agents/{pk}/scripts": 3,
     "/agents/{pk}/versions": 3,
     "/analytics/summary": 4,
     "/api-keys": 2,
@@ -69,10 +72,10 @@ ENDPOINTS = {
 }
 # Page of the console -> queries, the session's own included.
 PAGES = {
-    "agent": 4,
+    "agent": 8,
     "agents": 2,
     "audit": 2,
-    "batch": 11,
+    "batch": 12,
     "batch-people": 5,
     "batch-refused": 5,
     "batches": 3,
@@ -100,6 +103,7 @@ ROUNDS = {
     "apply_pending_events": (1, 1),
     "complete_batches": (1, 2),
     "enqueue_overdue_imports": (4, 4),
+    "enqueue_waiting_rehearsals": (1, 1),
     "follow_callbacks": (2, 2),
     "mark_recipients_in_call": (3, 3),
     "settle_ended_calls": (3, 17),
