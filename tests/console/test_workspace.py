@@ -213,9 +213,14 @@ def test_a_draft_is_rehearsed_on_its_page(ours: Workspace) -> None:
         results=[
             {
                 "name": "greets",
+                "tags": ["smoke"],
                 "passed": False,
                 "failures": ["the agent used end_call"],
+                "end_reason": "agent_hangup",
+                "seconds": 2.5,
                 "turns": [{"role": "agent", "text": "Goodbye"}],
+                "tools": [],
+                "heard": [],
             }
         ],
     )
