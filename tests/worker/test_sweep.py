@@ -16,6 +16,7 @@ ROUNDS = [
     "suppress_opt_outs",
     "start_due_batches",
     "enqueue_overdue_imports",
+    "enqueue_waiting_rehearsals",
     "reconcile_calls",
     "follow_inbound_calls",
     "follow_recordings",
