@@ -17,7 +17,12 @@ from voiceops.core.extension_points import ExtensionPoint
 APPS = ("voiceops", "accounts", "agents", "telephony", "batches", "webhooks", "worker", "ops")
 NAMES_EVERY_APP = {"voiceops/settings.py", "voiceops/urls.py"}
 # Celery's wire names: workers of the release before must understand messages of this one.
-WIRE_NAMES = {"voiceops/core/task_queue.py"}
+WIRE_NAMES = {
+    "agents/management/commands/rehearse.py",
+    "agents/rehearsing/rehearsals.py",
+    "agents/serializers/rehearsals.py",
+    "voiceops/core/task_queue.py",
+}
 QUALIFIED_NAME = re.compile(rf"({'|'.join(APPS)})[._][A-Za-z]")
 
 
