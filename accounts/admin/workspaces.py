@@ -78,6 +78,10 @@ class WorkspaceForm(SerializerForm):
         """Keep the time zone when the field is left empty."""
         return str(self.cleaned_data["timezone"]) or self.instance.timezone
 
+    def clean_publish_requires(self) -> list[str]:
+        """An empty field requires nothing."""
+        return self.cleaned_data["publish_requires"] or []
+
     def clean_unknown_zone(self) -> str:
         """Keep the choice when none is made."""
         return str(self.cleaned_data["unknown_zone"]) or self.instance.unknown_zone
