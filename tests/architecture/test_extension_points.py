@@ -16,9 +16,11 @@ from voiceops.core.extension_points import ExtensionPoint
 # Bottom to top. `voiceops` has no models; its settings and urls name every app by design.
 APPS = ("voiceops", "accounts", "agents", "telephony", "batches", "webhooks", "worker", "ops")
 NAMES_EVERY_APP = {"voiceops/settings.py", "voiceops/urls.py"}
-# Celery's wire names: workers of the release before must understand messages of this one.
+# Names in messages: of Celery, whose workers of the release before must understand those of this
+# one, and of the voice worker's results.
 WIRE_NAMES = {
     "agents/management/commands/rehearse.py",
+    "agents/openapi/operations.py",
     "agents/rehearsing/rehearsals.py",
     "agents/serializers/rehearsals.py",
     "voiceops/core/task_queue.py",
