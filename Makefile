@@ -174,6 +174,11 @@ $(WORKER): requirements-worker-local.txt
 	@$(PYTHON) ops/bootstrap.py $< $(WORKER_VENV)
 	@touch $@
 
+$(DOCS): requirements-docs.txt
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) ops/bootstrap.py $< $(DOCS_VENV)
+	@touch $@
+
 # The script `voiceops` and the package are those of the working tree.
 $(KIT): kits/python/requirements.txt
 	@$(NEEDS_PYTHON)

@@ -85,7 +85,7 @@ AGENT_ERRORS = (
     DocumentedError(
         "yaml_unreadable",
         400,
-        "The YAML cannot be read …",
+        "The YAML cannot be read…",
         "The body is no YAML, or has aliases, tags, names that are no text, or more than 32 "
         "levels.",
         "Correct the line that the sentence names.",
