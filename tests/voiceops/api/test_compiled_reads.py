@@ -20,6 +20,7 @@ from accounts.serializers.members import (
     InvitationSerializer,
     MemberSerializer,
 )
+from agents.serializers.rehearsals import RehearsalSerializer
 from batches.models import Batch
 from batches.serializers.batches import BatchSerializer
 from batches.serializers.callbacks import CallbackSerializer
@@ -74,12 +75,15 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "usage": ([{"kind": "llm", "model": "m", "input_tokens": 3, "cost": 0.5}], []),
     "latency": ({"p50": 0.5, "p95": None, "total": 1.5},),
     "rejected": ([REFUSED], []),
+    "scripts": (["greets"], []),
+    "results": ([{"name": "greets", "passed": True}, {"name": "ends", "passed": False}], []),
 }
 MAKERS: dict[type[ReadsValues], Callable[[Workspace], Any]] = {
     AuditEntrySerializer: make.audit_entry,
     MemberSerializer: make.membership,
     InvitationSerializer: make.invitation,
     ApiKeySerializer: lambda workspace: make.api_key(workspace)[0],
+    RehearsalSerializer: lambda workspace: make.rehearsal(make.agent(workspace)),
     CallSerializer: lambda workspace: make.call(workspace, agent=make.agent(workspace)),
     EventSerializer: admin_rows.event,
     TurnSerializer: admin_rows.turn,
