@@ -56,7 +56,7 @@ def test_answers_say_how_much_of_a_limit_is_left(ours: Workspace, limits: None) 
 
 
 @pytest.mark.django_db
-def test_the_tightest_of_several_limits_is_the_one_that_is_said(limits: None) -> None:
+def test_headers_carry_the_tightest_of_several_limits(limits: None) -> None:
     body = {"email": "nobody@example.com", "password": "wrong"}
 
     answers = [APIClient().post("/auth/login", body) for _ in range(2)]

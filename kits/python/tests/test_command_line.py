@@ -91,7 +91,7 @@ def test_a_list_is_uploaded_started_followed_and_its_results_are_read(
 
 
 @pytest.mark.usefixtures("prepared")
-def test_without_start_nobody_is_called_and_the_next_step_is_named(
+def test_upload_without_start_calls_no_recipient_and_names_the_next_step(
     terminal: Terminal, voiceops: VoiceOps, list_file: Path
 ) -> None:
     uploaded = terminal.run(

@@ -19,7 +19,7 @@ def needs_on(page: str) -> list[str]:
     return [re.sub(r"<[^>]+>", "", text) for text in found]
 
 
-def test_what_needs_somebody_is_named(staff: Client, ours: Workspace) -> None:
+def test_overview_lists_what_needs_attention(staff: Client, ours: Workspace) -> None:
     make.recipient(make.batch(ours), status="review", due_at=None)
     paused = {"status": "paused", "error": "The carrier failed", "probe_at": timezone.now()}
     make.batch(ours, name="Recalls", **paused)

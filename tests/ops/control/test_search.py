@@ -22,7 +22,7 @@ def found(client: Client, text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("spelling", [*SPELLINGS, "0186", "Ada", "ada", "ada@example.com"])
-def test_somebody_is_found_once_by_whatever_is_known(
+def test_search_finds_a_person_once_by_any_known_value(
     staff: Client, ours: Workspace, spelling: str
 ) -> None:
     batch = make.batch(ours, columns=["phone", "name", "mail"])
@@ -38,7 +38,7 @@ def test_somebody_is_found_once_by_whatever_is_known(
     ]
 
 
-def test_somebody_is_found_who_is_in_no_list(staff: Client, ours: Workspace) -> None:
+def test_search_finds_a_person_who_is_in_no_list(staff: Client, ours: Workspace) -> None:
     rows = {
         "+12025550101": ("call", make.call(ours, to_number="+12025550101")),
         "+12025550102": (
