@@ -14,12 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from livekit import rtc
-from livekit.agents import APIConnectOptions, LanguageCode, stt, utils
-from livekit.agents.types import NOT_GIVEN, NotGivenOr
-
 from voice.providers.errors import ProviderError
+from voice.providers.local_stt import UtteranceSTT
 from voice.providers.local_whisper import has_whisper
 from voice.providers.sound import HEARING_RATE, Samples, resample
 
@@ -32,36 +28,20 @@ SMALL_NUMBERS = (
 )
 
 
-class LocalSTT(stt.STT[Any]):
-    """Recognises the phrases given. The session finds where speech begins and ends."""
+class LocalSTT(UtteranceSTT):
+    """Recognises the phrases given."""
 
     def __init__(self, *, phrases: Sequence[str], language: str = "en-US") -> None:
-        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
-        self.language = language
+        super().__init__(language=language)
         self.ears = PhraseRecognizer(phrases)
 
     @property
     def model(self) -> str:
         return "pocketsphinx"
 
-    @property
-    def provider(self) -> str:
-        return "local"
-
-    async def _recognize_impl(
-        self,
-        buffer: utils.AudioBuffer,
-        *,
-        language: NotGivenOr[str] = NOT_GIVEN,
-        conn_options: APIConnectOptions,
-    ) -> stt.SpeechEvent:
-        frame = rtc.combine_audio_frames(buffer)
-        samples = np.frombuffer(frame.data, "<i2")[:: frame.num_channels]
-        text = await self.ears.recognize(samples, frame.sample_rate)
-        return stt.SpeechEvent(
-            type=stt.SpeechEventType.FINAL_TRANSCRIPT,
-            alternatives=[stt.SpeechData(language=LanguageCode(self.language), text=text)],
-        )
+    async def recognize_samples(self, samples: Samples, rate: int) -> str:
+        """Return the phrase that was said, or an empty text."""
+        return await self.ears.recognize(samples, rate)
 
 
 class PhraseRecognizer:

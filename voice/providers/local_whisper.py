@@ -12,11 +12,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from livekit import rtc
-from livekit.agents import APIConnectOptions, LanguageCode, stt, utils
-from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 from voice.providers.errors import ProviderError
+from voice.providers.local_stt import UtteranceSTT
 from voice.providers.sound import HEARING_RATE, Samples, resample
 
 WHISPER_MODEL = "whisper"
@@ -28,17 +26,16 @@ WHISPER_THREADS = 1
 WHISPER_ENGINE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-whisper")
 
 
-class WhisperSTT(stt.STT[Any]):
+class WhisperSTT(UtteranceSTT):
     """Recognises English. `keyterms` are words that it should expect, such as names."""
 
     def __init__(self, *, keyterms: Sequence[str] = (), language: str = "en-US") -> None:
         """Raises ProviderError without the packages, or for another language."""
-        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
+        super().__init__(language=language)
         if not has_whisper():
             raise ProviderError(MISSING_TEXT)
         if not language.lower().startswith("en"):
             raise ProviderError(f"The local ears `whisper` understand English, not {language}")
-        self.language = language
         self.keyterms = " ".join(keyterms)
         # Not before the fork: it has threads of its own.
         WHISPER_ENGINE.submit(load_whisper)
@@ -47,26 +44,11 @@ class WhisperSTT(stt.STT[Any]):
     def model(self) -> str:
         return WHISPER_MODEL
 
-    @property
-    def provider(self) -> str:
-        return "local"
-
-    async def _recognize_impl(
-        self,
-        buffer: utils.AudioBuffer,
-        *,
-        language: NotGivenOr[str] = NOT_GIVEN,
-        conn_options: APIConnectOptions,
-    ) -> stt.SpeechEvent:
-        frame = rtc.combine_audio_frames(buffer)
-        samples = np.frombuffer(frame.data, "<i2")[:: frame.num_channels]
-        heard = resample(samples, frame.sample_rate, HEARING_RATE)
+    async def recognize_samples(self, samples: Samples, rate: int) -> str:
+        """Return what was said, in the process's one engine."""
+        heard = resample(samples, rate, HEARING_RATE)
         loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(WHISPER_ENGINE, self._transcribe, heard)
-        return stt.SpeechEvent(
-            type=stt.SpeechEventType.FINAL_TRANSCRIPT,
-            alternatives=[stt.SpeechData(language=LanguageCode(self.language), text=text)],
-        )
+        return await loop.run_in_executor(WHISPER_ENGINE, self._transcribe, heard)
 
     def _transcribe(self, samples: Samples) -> str:
         segments, _ = load_whisper().transcribe(
