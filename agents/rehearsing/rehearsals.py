@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.auth.principal import Principal
@@ -23,6 +23,7 @@ from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
 from voiceops.core.fair_places import FairPlaces
+from voiceops.core.isolation import run_isolated
 
 Status = Rehearsal.Status
 REHEARSAL_MODES = tuple(voice_program.REHEARSAL_TIMEOUT_SECONDS)
@@ -133,14 +134,18 @@ def rehearsed_config(agent: Agent) -> dict[str, Any]:
 
 
 def run_waiting_rehearsals() -> None:
-    """Carry out rehearsals, the oldest first, while there is a place for them in this process."""
+    """Carry out rehearsals, the oldest first, while there is a place for them in this process.
+
+    One that fails unexpectedly holds back no other; it is tried again when its lease has expired.
+    """
     for pk, workspace_id in list(_waiting().values_list("pk", "workspace_id")):
         release = places.try_reserve(str(workspace_id), total=REHEARSALS_PER_PROCESS)
         if release is None:
             continue
         try:
             if claim_rehearsal(pk):
-                run_rehearsal(Rehearsal.unscoped.select_related("agent").get(pk=pk))
+                rehearsal = Rehearsal.unscoped.select_related("agent").get(pk=pk)
+                run_isolated(run_rehearsal, rehearsal)
         finally:
             release()
 
@@ -173,7 +178,7 @@ def run_rehearsal(rehearsal: Rehearsal) -> None:
             names=rehearsal.scripts or (),
         )
         rehearsal.results = [_result_of(script) for script in found]
-        passed = all(result["passed"] for result in rehearsal.results)
+        passed = count_passed(rehearsal.results) == len(rehearsal.results)
         rehearsal.status = Status.PASSED if passed else Status.FAILED
     except (voice_program.RehearsalError, StateForbids) as error:
         rehearsal.status, rehearsal.error = Status.ERROR, str(error)
@@ -184,7 +189,12 @@ def run_rehearsal(rehearsal: Rehearsal) -> None:
         rehearsal.save()
 
 
-def _waiting() -> Any:
+def count_passed(results: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many of a rehearsal's scripts passed."""
+    return sum(bool(result["passed"]) for result in results)
+
+
+def _waiting() -> QuerySet[Rehearsal]:
     lost = Q(status=Status.RUNNING, lease_expires_at__lt=database_now())
     return Rehearsal.unscoped.filter(Q(status=Status.QUEUED) | lost).order_by("pk")
 

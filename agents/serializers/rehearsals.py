@@ -10,7 +10,7 @@ from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import Rehearsal
-from agents.rehearsing.rehearsals import REHEARSAL_MODES
+from agents.rehearsing.rehearsals import REHEARSAL_MODES, count_passed
 from agents.serializers.providers import LlmSerializer
 from agents.serializers.stored import StoredSerializer
 from voiceops.api.errors import field_error
@@ -236,7 +236,7 @@ class RehearsalSerializer(WorkspaceSerializer):
         read_only_fields = fields
 
     def get_passed(self, rehearsal: Rehearsal) -> int:
-        return sum(bool(result["passed"]) for result in rehearsal.results)
+        return count_passed(rehearsal.results)
 
     def get_failed(self, rehearsal: Rehearsal) -> int:
         return len(rehearsal.results) - self.get_passed(rehearsal)

@@ -1,5 +1,6 @@
 """Rehearsals of agents: queued, carried out, kept; and the command."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,22 @@ def test_the_command_fails_with_a_script(agent: Agent, program: Any) -> None:
         call_command("rehearse", str(agent.pk))
     with pytest.raises(CommandError, match="No agent is 'Nobody'"):
         call_command("rehearse", "Nobody")
+
+
+def test_a_rehearsal_that_fails_unexpectedly_holds_back_no_other(
+    ours: Workspace, theirs: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = []
+    for workspace in (ours, theirs):
+        agent = make.agent(workspace, published=False)
+        make.scripts(agent)
+        waiting.append(make.rehearsal(agent))
+    answers: Iterator[list[Any]] = iter(
+        [[{"events": []}], []]
+    )  # the first lacks everything that is kept
+
+    monkeypatch.setattr(voice_program, "rehearse_in_child", lambda *_, **__: next(answers))
+    run_all()
+
+    statuses = [Rehearsal.unscoped.get(pk=each.pk).status for each in waiting]
+    assert statuses == ["running", "passed"]

@@ -10,6 +10,7 @@ from agents.models import Agent, Rehearsal
 from agents.rehearsing.rehearsals import (
     REHEARSAL_MODES,
     claim_rehearsal,
+    count_passed,
     order_rehearsal,
     run_rehearsal,
 )
@@ -49,7 +50,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{turn['role']:>7}: {turn['text']}")
             for failure in result["failures"]:
                 self.stdout.write(f"        {failure}")
-        passed = sum(bool(result["passed"]) for result in rehearsal.results)
+        passed = count_passed(rehearsal.results)
         self.stdout.write(f"{passed} of {len(rehearsal.results)} scripts passed")
         if rehearsal.status != Rehearsal.Status.PASSED:
             raise CommandError("Not every script passed.")
