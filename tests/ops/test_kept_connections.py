@@ -157,15 +157,6 @@ def exchange(port: int, *parts: bytes, until: bytes) -> str:
     return answer.decode()
 
 
-def test_head_and_body_of_a_response_arrive_together(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(HEALTH)
-        answer = client.recv(65_536).decode()
-
-    assert answer.startswith("HTTP/1.1 200 ")
-    assert answer.endswith('{"status": "alive"}')
-
-
 def test_requests_that_do_not_wait_for_responses_are_answered_in_order(port: int) -> None:
     unknown = HEALTH.replace(b"/healthz", b"/no-such-path")
 
