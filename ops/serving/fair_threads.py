@@ -1,18 +1,28 @@
-"""The threads of the web server, which callers share.
+"""The threads of the web server: callers share them, and few compute at once.
 
 A thread that is free takes a request of the caller that holds the fewest. So a hundred connections
 of one delay the request of another by one of theirs, not by a hundred.
+
+A process computes one thing at a time, whatever its threads: each of sixteen that answer quick
+requests waits for the fifteen others whenever it has read or written something, and most of the
+time goes into waking them (docs/decisions/0018-few-at-once.md). So two requests are answered at a
+time. One that takes longer than most, because it waits for something, does not count any more, and
+the next begins beside it.
 """
 
 import hashlib
 import re
 import socket
 import threading
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+QUICK_AT_ONCE = 2  # the second computes while the first waits for the database
+QUICK_SECONDS = 0.02
+CHECK_SECONDS = 0.01
 CALLER_HEAD_BYTES = 8_192  # of a request, in which its credentials are looked for
 SENT_CREDENTIALS = re.compile(rb"\r\n(?:authorization|x-api-key|cookie):([^\r\n]*)", re.IGNORECASE)
 
@@ -26,37 +36,54 @@ class FairThreads:
 
     def __init__(self, max_workers: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards all that follows
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._running: Counter[str] = Counter()
+        self._quick: dict[object, float] = {}  # runs that count, with when their job began
+        self._someone_waits = threading.Event()
+        threading.Thread(target=self._make_room_for_waiting, name="web-room", daemon=True).start()
 
     def submit(self, caller: str, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run the function in a thread when it is the caller's turn."""
         future: Future[Any] = Future()
         with self._lock:
             self._waiting.setdefault(caller, deque()).append((function, arguments, future))
-        self._pool.submit(self._run_next)
+            if len(self._quick) < QUICK_AT_ONCE:
+                self._start_run()
+            else:
+                self._someone_waits.set()
         return future
 
     def shutdown(self, wait: bool = True) -> None:
         """Start no further thread. What has been submitted is run."""
         self._pool.shutdown(wait=wait)
 
-    def _run_next(self) -> None:
-        caller, (function, arguments, future) = self._pop_next()
-        try:
-            result = function(*arguments)
-        except BaseException as error:  # noqa: BLE001 - raised where the result is read
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        finally:
-            with self._lock:
-                self._running -= Counter((caller,))
+    def _start_run(self) -> None:
+        run = object()
+        self._quick[run] = time.monotonic()
+        self._pool.submit(self._run_jobs, run)
 
-    def _pop_next(self) -> tuple[str, Job]:
-        # There is a job for each call of `_run_next`.
+    def _run_jobs(self, run: object) -> None:
+        """Run what waits, one job after the other, while this run is one of the few."""
+        while (found := self._pop_next(run)) is not None:
+            caller, (function, arguments, future) = found
+            try:
+                result = function(*arguments)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is read
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            finally:
+                with self._lock:
+                    self._running -= Counter((caller,))
+
+    def _pop_next(self, run: object) -> tuple[str, Job] | None:
         with self._lock:
+            has_place = run in self._quick or len(self._quick) < QUICK_AT_ONCE
+            if not self._waiting or not has_place:
+                self._quick.pop(run, None)
+                return None
+            self._quick[run] = time.monotonic()
             caller = min(self._waiting, key=lambda name: self._running[name])
             job = self._waiting[caller].popleft()
             if self._waiting[caller]:
@@ -64,7 +91,26 @@ class FairThreads:
             else:
                 del self._waiting[caller]
             self._running[caller] += 1
-        return caller, job
+            return caller, job
+
+    def _make_room_for_waiting(self) -> None:
+        """While jobs wait, let the next begin beside those that take long."""
+        while True:
+            self._someone_waits.wait()
+            time.sleep(CHECK_SECONDS)
+            with self._lock:
+                if not self._waiting:
+                    self._someone_waits.clear()
+                    continue
+                began_before = time.monotonic() - QUICK_SECONDS
+                long = [run for run, began in self._quick.items() if began < began_before]
+                for run in long:
+                    del self._quick[run]
+                try:
+                    for _ in long:
+                        self._start_run()
+                except RuntimeError:  # the pool has been shut down
+                    return
 
 
 def find_caller(client: socket.socket, address: Any) -> str:

@@ -15,6 +15,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from ops.serving.connection_counts import NO_PROCESS, ConnectionCounts
 from ops.serving.fair_threads import FairThreads, find_caller
 
 REFUSAL_OF_ERROR = {
@@ -31,6 +32,9 @@ SOCKET_STALL_SECONDS = 30
 STALL_TIMEOUT = struct.pack("ll", SOCKET_STALL_SECONDS, 0)  # as the kernel's struct timeval
 DISCARD_SECONDS = 5.0  # for the rest of a body that nobody reads
 DISCARD_CHUNK_BYTES = 65_536
+# How long a new connection is left to a process that has fewer, and how often that is looked at.
+YIELD_SECONDS = 0.005
+YIELD_CHECK_SECONDS = 0.0005
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -38,6 +42,31 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     wsgi: Application
     tpool: FairThreads
+    counts = ConnectionCounts()  # imported before the first fork, so all processes have the same
+
+    def notify(self) -> None:
+        """Tell gunicorn's master, and the other processes, that this one is alive."""
+        super().notify()
+        self.counts.set(self.age, self.nr_conns)
+
+    def run(self) -> None:
+        """Serve until gunicorn's master says otherwise."""
+        try:
+            super().run()
+        finally:
+            self.counts.set(self.age, NO_PROCESS)
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection, if no other process with fewer does so within a moment.
+
+        All processes are woken for it. Without this, one of two may hold all the connections of a
+        client, and half of the processors have nothing to do.
+        """
+        until = time.monotonic() + YIELD_SECONDS
+        while self.counts.has_fewer(self.nr_conns, besides=self.age) and time.monotonic() < until:
+            time.sleep(YIELD_CHECK_SECONDS)
+        super().accept(listener)
+        self.counts.set(self.age, self.nr_conns)
 
     def get_thread_pool(self) -> FairThreads:
         """Return the threads of this process, which callers share."""

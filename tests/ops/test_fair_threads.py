@@ -3,12 +3,13 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 
-from ops.serving.fair_threads import FairThreads, find_caller
+from ops.serving.fair_threads import QUICK_AT_ONCE, FairThreads, find_caller
 from ops.serving.web_worker import SOCKET_STALL_SECONDS, WebWorker
 
 ADDRESS = ("203.0.113.9", 50_000)
@@ -58,6 +59,49 @@ def test_callers_without_a_thread_are_served_in_turn() -> None:
 
     assert done == ["a", "b", "c", "a", "b", "a"]
     threads.shutdown()
+
+
+def test_few_quick_jobs_run_at_once() -> None:
+    threads = FairThreads(16)
+    lock, running, most = threading.Lock(), 0, 0
+
+    def compute() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.001)
+        with lock:
+            running -= 1
+
+    for future in [threads.submit("a", compute) for _ in range(40)]:
+        future.result(timeout=10)
+
+    assert most == QUICK_AT_ONCE
+    threads.shutdown()
+
+
+def test_jobs_that_take_long_hold_back_no_other_while_a_thread_is_free() -> None:
+    threads = FairThreads(4)
+    gate = threading.Event()
+
+    held = [threads.submit("a", gate.wait, 10) for _ in range(3)]
+
+    assert threads.submit("b", lambda: "quick").result(timeout=5) == "quick"
+    gate.set()
+    assert [future.result(timeout=5) for future in held] == [True] * 3
+    threads.shutdown()
+
+
+def test_what_was_submitted_before_the_shutdown_is_run() -> None:
+    threads = FairThreads(4)
+    gate = threading.Event()
+    futures = [threads.submit("a", gate.wait, 10) for _ in range(4)]
+
+    threads.shutdown(wait=False)
+    gate.set()
+
+    assert [future.result(timeout=5) for future in futures] == [True] * 4
 
 
 def test_an_error_is_raised_where_the_result_is_read() -> None:

@@ -25,7 +25,9 @@ CLOSING_HEALTH = HEALTH.replace(b"Host", b"Connection: close\r\nHost")
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def running_server(
+    folder: Path, processes: int = 1
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A server with an empty database, which needs no row for what is asked here."""
     port = free_port()
     environment = {
@@ -33,7 +35,7 @@ def running_server(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]
         "DEBUG": "1",
         "DATA_DIR": str(folder),
         "DJANGO_SETTINGS_MODULE": "voiceops.settings",
-        "WEB_CONCURRENCY": "1",
+        "WEB_CONCURRENCY": str(processes),
         "MAX_DISCARDED_BYTES": str(MAX_DISCARDED_BYTES),
         "MAX_JSON_BYTES": "1000",
     }
@@ -252,3 +254,32 @@ def test_a_server_that_stops_answers_what_is_sent_on_kept_connections(tmp_path: 
         assert send(connection, "GET", "/healthz") == (200, "", "close")
         assert process.wait(timeout=10) == 0
         connection.close()
+
+
+def test_two_processes_share_the_connections_of_a_client(tmp_path: Path) -> None:
+    with running_server(tmp_path, processes=2) as (port, process), ExitStack() as held:
+        clients = [
+            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            for _ in range(20)
+        ]
+        for client in clients:  # which are accepted when they have an answer
+            client.sendall(HEALTH)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        connections = [len(established(pid, port)) for pid in children_of(process.pid)]
+
+    assert sum(connections) >= 20
+    assert min(connections) >= 4
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def established(pid: int, port: int) -> set[str]:
+    """The sockets of a process that are connected to a client on this port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    of_port = {line[9] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"}
+    return of_port & {
+        os.readlink(link).removeprefix("socket:[").removesuffix("]")
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+    }
