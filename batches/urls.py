@@ -8,6 +8,7 @@ from batches.views.column_mappings import SavedMappingViewSet
 from batches.views.downloads import DownloadViewSet
 from batches.views.lists import PreviewViewSet
 from batches.views.recipients import ReasonViewSet, RecipientViewSet, RejectedRowViewSet
+from batches.views.saved_reports import SavedReportViewSet
 from batches.views.suppressions import SuppressionImportViewSet, SuppressionViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -21,6 +22,7 @@ recipient = "batches/<pk>/recipients/<recipient_id>"
 others = SimpleRouter(trailing_slash=False)
 others.register("callbacks", CallbackViewSet, basename="callback")
 others.register("column-mappings", SavedMappingViewSet, basename="column-mapping")
+others.register("saved-reports", SavedReportViewSet, basename="saved-report")
 others.register("suppressions/imports", SuppressionImportViewSet, basename="suppression-import")
 others.register("suppressions", SuppressionViewSet, basename="suppression")
 others.register("analytics", AnalyticsViewSet, basename="analytics")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
 from console.api import Refused
+from console.wording.api_sentences import in_page_language
 
 # Messages of the API that are worded for programs.
 PLAIN_WORDS = {
@@ -22,6 +23,7 @@ PLAIN_WORDS = {
     "ensure this value has at least 1 characters": noop("Please fill this in."),
     "Invalid email or password": noop("E-mail or password is wrong."),
     "Second factor required": noop("Now the code of your second factor."),
+    "Saved report already exists": noop("A report of this name is kept already."),
     "Email already registered": noop(
         "This address has an account. Sign in, or reset its password."
     ),
@@ -37,6 +39,9 @@ PLAIN_WORDS = {
     ),
     "Rehearsal failed": noop(
         "The draft has failed its rehearsal. Change it, and rehearse it again."
+    ),
+    "Twilio error: no account is configured; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN": noop(
+        "No Twilio account is connected to this installation. Ask whoever runs it."
     ),
     "Insufficient permissions": noop("Your role in this workspace does not allow this."),
     "Admin access required": noop("Only admins of this workspace may do this."),
@@ -67,6 +72,7 @@ class Form:
         return form
 
 
+ENDS = (".", "?", "!")
 # Names of the API's fields, which its messages mention.
 API_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 
@@ -75,10 +81,12 @@ def sentence(message: str) -> str:
     """Return a message of the API as a sentence for people, in the field's words."""
     if message in PLAIN_WORDS:
         return _(PLAIN_WORDS[message])
+    if known := in_page_language(message):
+        return known if known.endswith(ENDS) else f"{known}."
     plain = API_NAME.sub(lambda found: found[0].replace("_", " "), message)
     plain = plain.replace("suppression list", "do-not-call list").replace("recipient", "person")
     text = plain[:1].upper() + plain[1:]
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    return text if text.endswith(ENDS) else f"{text}."
 
 
 def refusal_text(refusal: Refused) -> str:

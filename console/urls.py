@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from console.views import (
     account,
     batches,
+    buying,
     calls,
     contacts,
     developers,
@@ -14,6 +15,7 @@ from console.views import (
     new_batch,
     reports,
     settings,
+    subscriptions,
     voice,
 )
 
@@ -79,6 +81,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         reports.ReportFileView.as_view(),
         name="report-file",
     ),
+    path(
+        "console/unsubscribe/<str:token>",
+        subscriptions.UnsubscribeView.as_view(),
+        name="unsubscribe",
+    ),
     path("console/agents", voice.AgentsView.as_view(), name="agents"),
     path("console/agents/<uuid:pk>", voice.AgentView.as_view(), name="agent"),
     path(
@@ -87,6 +94,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="agent-order",
     ),
     path("console/numbers", voice.NumbersView.as_view(), name="numbers"),
+    path("console/numbers/buy", buying.BuyNumberView.as_view(), name="buy-number"),
     path("console/numbers/<uuid:pk>", voice.NumberView.as_view(), name="number"),
     path(
         "console/numbers/<uuid:pk>/order/<str:order>",

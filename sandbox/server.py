@@ -44,6 +44,7 @@ from sandbox.twilio.api_2010 import Api2010
 from sandbox.twilio.control import TwilioControl
 from sandbox.twilio.http_api import TwilioApi
 from sandbox.twilio.phone_numbers import PhoneNumbers
+from sandbox.twilio.pricing import PricingApi
 from sandbox.twilio.trunking import TrunkingApi
 
 CONTROL_PATH = "/_sandbox"
@@ -181,6 +182,7 @@ def _twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
     numbers = PhoneNumbers(account)
     Api2010(account, numbers).add_to(api)
     TrunkingApi(account).add_to(api)
+    PricingApi().add_to(api)
     return [*TwilioControl(account, numbers, api).routes(), *api.all_routes()]
 
 

@@ -19,7 +19,9 @@ from batches.models import (
     Callback,
     Recipient,
     RejectedRow,
+    ReportSubscription,
     SavedMapping,
+    SavedReport,
     Suppression,
     SuppressionImport,
 )
@@ -250,6 +252,20 @@ def saved_mapping(of: Workspace, **fields: Any) -> SavedMapping:
         "column_mapping": {"Tel": "phone_number", "Vorname": "first_name"},
     }
     return SavedMapping.unscoped.create(workspace=of, **{**values, **fields})
+
+
+def saved_report(of: Workspace, **fields: Any) -> SavedReport:
+    values = {"name": f"Report {next(_numbers)}", "days": 7, **fields}
+    return SavedReport.unscoped.create(workspace=of, **values)
+
+
+def report_subscription(of: Workspace, **fields: Any) -> ReportSubscription:
+    values = {
+        "user": fields.get("user") or member(of),
+        "report": fields.get("report") or saved_report(of),
+        "due_at": timezone.now() + timedelta(days=3),
+    }
+    return ReportSubscription.unscoped.create(workspace=of, **{**values, **fields})
 
 
 def suppression(of: Workspace, **fields: Any) -> Suppression:

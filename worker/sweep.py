@@ -5,6 +5,7 @@ Every worker sweeps each `SWEEP_SECONDS`. Any number of sweeps may run at once.
 
 from agents.rehearsing import rehearsals
 from batches.services import maintenance as batches
+from batches.services import report_mails
 from telephony.services import maintenance as telephony
 from voiceops.core.isolation import run_isolated
 
@@ -14,6 +15,7 @@ ROUNDS = (
     batches.start_due_batches,
     batches.enqueue_overdue_imports,
     rehearsals.enqueue_waiting_rehearsals,
+    report_mails.enqueue_due_reports,
     telephony.reconcile_calls,
     telephony.follow_inbound_calls,
     telephony.follow_recordings,

@@ -7,7 +7,7 @@ names are part of the installed base: a running worker of the previous release m
 from celery import shared_task
 
 from agents.rehearsing import rehearsals
-from batches.services import dispositions, import_turns, opt_outs
+from batches.services import dispositions, import_turns, opt_outs, report_mails
 from voiceops.core import task_queue
 from worker import dispatcher, lifecycle, sweep
 
@@ -18,6 +18,7 @@ __all__ = [
     "run_dispatcher_task",
     "run_rehearsals_task",
     "run_sweep_task",
+    "send_reports_task",
     "suppress_opt_outs_task",
 ]
 
@@ -58,6 +59,12 @@ def suppress_opt_outs_task() -> None:
 def run_rehearsals_task() -> None:
     """Carry out rehearsals that wait."""
     rehearsals.run_waiting_rehearsals()
+
+
+@shared_task(name=task_queue.SEND_REPORTS)
+def send_reports_task() -> None:
+    """Send the weekly e-mails that are due."""
+    report_mails.send_due_reports()
 
 
 def run_waiting_imports() -> None:

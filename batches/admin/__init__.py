@@ -1,5 +1,19 @@
 """Django imports this module; importing the others registers their pages."""
 
-from batches.admin import batches, callbacks, column_mappings, recipients, suppressions
+from batches.admin import (
+    batches,
+    callbacks,
+    column_mappings,
+    recipients,
+    saved_reports,
+    suppressions,
+)
 
-__all__ = ["batches", "callbacks", "column_mappings", "recipients", "suppressions"]
+__all__ = [
+    "batches",
+    "callbacks",
+    "column_mappings",
+    "recipients",
+    "saved_reports",
+    "suppressions",
+]

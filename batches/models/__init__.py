@@ -2,6 +2,7 @@ from batches.models.batches import Batch, default_retry
 from batches.models.callbacks import Callback
 from batches.models.column_mappings import SavedMapping
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
+from batches.models.saved_reports import ReportSubscription, SavedReport
 from batches.models.suppression_imports import SuppressionImport
 from batches.models.suppressions import Suppression, SuppressionQuerySet
 
@@ -11,7 +12,9 @@ __all__ = [
     "Recipient",
     "RecipientQuerySet",
     "RejectedRow",
+    "ReportSubscription",
     "SavedMapping",
+    "SavedReport",
     "Suppression",
     "SuppressionImport",
     "SuppressionQuerySet",

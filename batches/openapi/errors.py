@@ -24,6 +24,13 @@ BATCH_ERRORS = (
         "List `GET /column-mappings`.",
     ),
     DocumentedError(
+        "saved_report_not_found",
+        404,
+        "Saved report not found",
+        NO_SUCH_ID,
+        "List `GET /saved-reports`.",
+    ),
+    DocumentedError(
         "suppression_not_found",
         404,
         "Suppression not found",
@@ -43,6 +50,13 @@ BATCH_ERRORS = (
         "Column mapping already exists",
         "A mapping of this name exists.",
         "Change that one, or give another name.",
+    ),
+    DocumentedError(
+        "saved_report_exists",
+        409,
+        "Saved report already exists",
+        "A saved report of this name exists.",
+        "Give another name, or delete that one.",
     ),
     DocumentedError(
         "number_already_suppressed",
@@ -254,6 +268,20 @@ BATCH_ERRORS = (
         "Ask for at most … days by …",
         "The span has more groups than one answer holds.",
         "Ask for a shorter span, or for larger groups.",
+    ),
+    DocumentedError(
+        "too_many_saved_reports",
+        400,
+        "A workspace keeps at most … reports",
+        "So many saved reports are kept.",
+        "Delete one: `DELETE /saved-reports/{id}`.",
+    ),
+    DocumentedError(
+        "fixed_days_by_mail",
+        400,
+        "A weekly e-mail needs a number of days, not fixed ones",
+        "The report is of fixed days, and would be the same each week.",
+        "Save one with `days`, and subscribe to that.",
     ),
     DocumentedError(
         "too_many_waiting_lists",

@@ -181,6 +181,16 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "updated_at": BATCH_CREATED_AT,
     },
     "PatchedSavedMappingRequest": {"column_mapping": MAPPING},
+    "SavedReport": {
+        "id": OTHER_ID,
+        "name": "Last week",
+        "days": 7,
+        "first_day": None,
+        "last_day": None,
+        "weekly_mail": True,
+        "created_at": BATCH_CREATED_AT,
+    },
+    "SavedReportRequest": {"name": "Last week", "days": 7},
     "Suppression": {
         "id": OTHER_ID,
         "phone_number": "+12025550123",

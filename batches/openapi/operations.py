@@ -27,6 +27,7 @@ BATCH_TAGS = {
     "column-mappings": "Saved meanings of the columns of lists.",
     "suppressions": "Numbers that are never called, whoever asks.",
     "analytics": "Figures of calls over time.",
+    "saved-reports": "Ranges of days under a name, by e-mail each Monday to those who ask.",
 }
 BATCH_OPERATIONS = {
     "batches_list": Operation(
@@ -169,6 +170,24 @@ BATCH_OPERATIONS = {
     ),
     "column_mappings_delete": Operation(
         "Delete a column mapping", "Lists that were read with it stay as they are."
+    ),
+    "saved_reports_list": Operation("List saved reports", "Newest first, or sorted by name."),
+    "saved_reports_create": Operation(
+        "Save a report",
+        "A range of days under a name, for everybody in the workspace.",
+        "saved_report_exists too_many_saved_reports",
+    ),
+    "saved_reports_get": Operation("Get a saved report", "Its days, and whether you are sent it."),
+    "saved_reports_delete": Operation(
+        "Delete a saved report", "Nobody gets it by e-mail any more."
+    ),
+    "saved_reports_subscribe": Operation(
+        "Get a report each Monday",
+        "By e-mail to the user who asks, at 7:00 of the workspace's Monday, until they end it.",
+        "fixed_days_by_mail",
+    ),
+    "saved_reports_unsubscribe": Operation(
+        "End a weekly e-mail", "Also where there is none; the e-mail has a link that does it, too."
     ),
     "suppressions_list": Operation(
         "List suppressions",

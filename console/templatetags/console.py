@@ -1,6 +1,8 @@
 """How pages write numbers, times and codes, and their small components."""
 
-from datetime import datetime
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -10,10 +12,13 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from batches.reporting.reasons import explain
 from console.forms import Form, sentence
+from console.wording.api_sentences import in_page_language
+from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
 from voiceops.core.pii import mask_number, mask_numbers_in
 from voiceops.core.prices import in_words, limit_micros
@@ -59,9 +64,49 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def said(text: str) -> str:
+    """A line of a call's timeline, in the page's language."""
+    return in_page_language(text) or text
+
+
+@register.filter
+def why(code: str) -> str:
+    """A reason of not being called, as a sentence; an operator's own as they wrote it."""
+    return sentence(explain(code).text)
+
+
+@register.filter
+def what_is_wrong(row: dict[str, Any]) -> str:
+    """Why a row was refused; in other languages less exactly than the API says it in English."""
+    if get_language() == API_LANGUAGE:
+        return sentence(row["error_message"])
+    return why(row["error_code"])
+
+
+@register.filter
 def pairs(values: dict[str, Any] | None) -> list[tuple[str, Any]]:
     """Names and values; a template's `.items` would be a value of that name, where there is one."""
     return list((values or {}).items())
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """What was sent, as JSON that a person can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def setting(value: Any) -> str:
+    """A setting of an agent in words: its parts one below the other, without signs of JSON."""
+    if value in (None, "", [], {}):
+        return DASH
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, Mapping):
+        return "\n".join(f"{spelt_out(str(name))}: {setting(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return "\n".join(setting(part) for part in value)
+    return str(value)
 
 
 @register.filter
@@ -92,6 +137,12 @@ def when(context: dict[str, Any], at: Any, style: str = "short") -> SafeString |
     text = f"{day}{local.strftime(f'%H:%M{seconds}')} {local.tzname()}"
     utc = instant.strftime("%Y-%m-%d %H:%M:%S UTC")
     return format_html('<time datetime="{}" title="{}">{}</time>', instant.isoformat(), utc, text)
+
+
+@register.filter
+def day(text: str) -> str:
+    """A date of the API as people write it."""
+    return date_format(date.fromisoformat(text), "j M Y")
 
 
 @register.filter

@@ -8,9 +8,10 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts.roles import Role
+from accounts.staff.number_search import possible_numbers
 from console.api import Refused
 from console.forms import Form, filled
-from console.pages import Page
+from console.pages import Page, sees_numbers
 from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
 from console.views.rows import RowsPage, find
@@ -20,6 +21,7 @@ from voiceops.core.phone_numbers import to_e164
 
 MIN_SEARCHED_DIGITS = 4
 MAX_ROWS = 100
+MAX_COUNTRIES_TRIED = 3
 
 
 class ContactSearchView(Page):
@@ -33,13 +35,36 @@ class ContactSearchView(Page):
         if not text:
             return self.show(query="", calls=None)
         try:
-            return redirect("console:person", number=to_e164(text))
+            return redirect("console:person", number=whole_number(text))
         except Invalid:
             pass  # not a whole number with its country
-        digits = "".join(character for character in text if character.isdecimal())
-        is_number = len(digits) >= MIN_SEARCHED_DIGITS and not any(map(str.isalpha, text))
-        found = self.api.get("/calls", search=digits if is_number else text, page_size=MAX_ROWS)
-        return self.show(query=text, calls=found, numbers=numbers_of(found["items"]))
+        terms = searched_terms(text)
+        for term in terms:
+            found = self.api.get("/calls", search=term, page_size=MAX_ROWS)
+            if found["total"]:
+                break
+        numbers = numbers_of(found["items"])
+        if len(numbers) == 1 and possible_numbers(text) and sees_numbers(self.principal):
+            return redirect("console:person", number=numbers[0]["number"])
+        return self.show(query=text, calls=found, numbers=numbers)
+
+
+def whole_number(text: str) -> str:
+    """Return a number that was written with its country, in E.164. Raises Invalid for others."""
+    spelling = text.removeprefix("tel:").strip()
+    return to_e164(f"+{spelling[2:]}" if spelling.startswith("00") else spelling)
+
+
+def searched_terms(text: str) -> list[str]:
+    """Return what to look for in calls, one after the other: digits of a number, or words."""
+    digits = "".join(character for character in text if character.isdecimal())
+    if len(digits) < MIN_SEARCHED_DIGITS or any(map(str.isalpha, text)):
+        return [text]
+    # Within a country most numbers are written with a zero that is not dialled from abroad.
+    national = digits.lstrip("0") if possible_numbers(text) else digits
+    # Others have another one, such as Russia's eight.
+    others = [number[1:] for number in possible_numbers(text) if national not in number]
+    return [national, *others[:MAX_COUNTRIES_TRIED]]
 
 
 class ContactView(Page):

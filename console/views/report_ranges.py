@@ -1,28 +1,22 @@
 """Ranges of days of a report: the ready-made ones, a reader's own, and those kept under a name.
 
-A range is wholly in the address, so that it can be bookmarked and sent to a colleague. Names are
-kept in the reader's browser, because they are a convenience of one person.
+A range is wholly in the address, so that it can be bookmarked and sent to a colleague.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-SAVED_COOKIE = "console_ranges"
-MAX_SAVED = 10
-MAX_NAME_CHARACTERS = 40
 DEFAULT = "7"
-DAYS_BY_RANGE = {"today": 1, "7": 7, "30": 30}
 OWN = "own"
 # The API counts by hour, which the days of a zone are made of, over so many days.
 MAX_DAYS_BY_HOUR = 61
 MAX_DAYS = 3_650
+MAX_DIGITS = 4
 
 
 class BadRange(ValueError):
@@ -79,8 +73,7 @@ def range_of(query: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> ReportR
     today = now.astimezone(zone).date()
     chosen = query.get("range", DEFAULT)
     if chosen != OWN:
-        days = DAYS_BY_RANGE.get(chosen, DAYS_BY_RANGE[DEFAULT])
-        return ReportRange(today - timedelta(days=days - 1), today, zone)
+        return ReportRange(today - timedelta(days=days_of(chosen) - 1), today, zone)
     try:
         first, last = (date.fromisoformat(query.get(name, "")) for name in ("from", "to"))
     except ValueError as error:
@@ -92,6 +85,14 @@ def range_of(query: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> ReportR
     return ReportRange(first, last, zone)
 
 
+def days_of(chosen: str) -> int:
+    """Return how many days a range has that ends today."""
+    if chosen == "today":
+        return 1
+    is_number = chosen.isascii() and chosen.isdecimal() and len(chosen) <= MAX_DIGITS
+    return int(chosen) if is_number and 0 < int(chosen) <= MAX_DAYS else int(DEFAULT)
+
+
 def query_of(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the query of a range, of the fields of a form or an address."""
     chosen = values.get("range", DEFAULT)
@@ -99,25 +100,16 @@ def query_of(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(values.get(name, "")) for name in names}
 
 
-def saved_ranges(cookies: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the ranges that were kept in this browser, each with its name and query."""
-    try:
-        kept = json.loads(cookies.get(SAVED_COOKIE, "[]"))
-        named = [(str(name), query_of(dict(query))) for name, query in kept]
-    except (ValueError, TypeError):
-        return []  # anybody can write their own cookie
-    return [{"name": name, "query": urlencode(query)} for name, query in named[:MAX_SAVED]]
+def saved_query(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of a range that the API has kept under a name."""
+    if report["days"] is None:
+        return {"range": OWN, "from": report["first_day"], "to": report["last_day"]}
+    return {"range": "today" if report["days"] == 1 else str(report["days"])}
 
 
-def change_saved(cookies: Mapping[str, str], post: Mapping[str, Any]) -> str:
-    """Return the cookie with one more range, or without one."""
-    name = str(post.get("name", "")).strip()[:MAX_NAME_CHARACTERS]
-    forgotten = post.get("forget", name)
-    kept = [
-        [item["name"], dict(parse_qsl(item["query"]))]
-        for item in saved_ranges(cookies)
-        if item["name"] != forgotten
-    ]
-    if name and "forget" not in post:
-        kept.append([name, query_of(post)])
-    return json.dumps(kept[-MAX_SAVED:])
+def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the range of a form as the API keeps it."""
+    query = query_of(values)
+    if query["range"] == OWN:
+        return {"first_day": query["from"], "last_day": query["to"]}
+    return {"days": days_of(query["range"])}

@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.auth.tokens import as_uuid
 from console import charts
-from console.forms import Form
-from console.pages import COOKIE_SECONDS, Page, reader_zone
+from console.api import Refused
+from console.forms import Form, filled, refusal_text
+from console.pages import Page, reader_zone
 from console.views import report_ranges, report_tables
 from console.views.report_ranges import ReportRange
+from console.views.rows import all_of
 from console.wording.words import sip_words, weekdays
 
 MAX_SIP_CAUSES = 10
@@ -45,7 +48,7 @@ class ReportsView(ReportPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         links: dict[str, Any] = {
             "ranges": report_ranges.choices(),
-            "saved": report_ranges.saved_ranges(request.COOKIES),
+            "saved": self._saved(),
             "chosen": request.GET.get("range", report_ranges.DEFAULT),
         }
         try:
@@ -57,19 +60,37 @@ class ReportsView(ReportPage):
         return self.show(**links, form=form, span=span, **self._figures(span))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Keep a range under a name in this browser, or forget one."""
-        saved = report_ranges.change_saved(request.COOKIES, request.POST)
+        """Keep a range under a name, forget one, or begin or end its weekly e-mail."""
+        try:
+            messages.success(request, self._carry_out(request.POST))
+        except Refused as refusal:
+            messages.error(request, refusal_text(refusal))
         query = urlencode(report_ranges.query_of(request.POST))
-        response = redirect(f"{reverse('console:reports')}?{query}")
-        response.set_cookie(
-            report_ranges.SAVED_COOKIE,
-            saved,
-            max_age=COOKIE_SECONDS,
-            httponly=True,
-            samesite="Lax",
-            secure=settings.SESSION_COOKIE_SECURE,
-        )
-        return response
+        return redirect(f"{reverse('console:reports')}?{query}")
+
+    def _carry_out(self, post: QueryDict) -> str:
+        """Do what the form asks for; return what was done in words."""
+        if report := post.get("subscribe"):
+            self.api.post(f"/saved-reports/{as_uuid(report)}/subscribe")
+            return _("You get this report by e-mail each Monday morning.")
+        if report := post.get("unsubscribe"):
+            self.api.post(f"/saved-reports/{as_uuid(report)}/unsubscribe")
+            return _("You do not get this report by e-mail any more.")
+        if report := post.get("forget"):
+            self.api.delete(f"/saved-reports/{as_uuid(report)}")
+            return _("The report is forgotten.")
+        body = {"name": "", **filled(post, "name"), **report_ranges.body_of(post)}
+        self.api.post("/saved-reports", body)
+        return _("The report is kept under this name, for everybody in the workspace.")
+
+    def _saved(self) -> list[dict[str, Any]]:
+        """Return the reports that are kept under a name, each with the query of its range."""
+        here = self.request.GET.urlencode()
+        saved = []
+        for report in all_of(self.api, "/saved-reports", sort="name"):
+            query = urlencode(report_ranges.saved_query(report))
+            saved.append({**report, "query": query, "is_chosen": query == here})
+        return saved
 
     def _figures(self, span: ReportRange) -> dict[str, Any]:
         by_time = self.summarize(span, span.group_by)

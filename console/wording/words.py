@@ -1,8 +1,11 @@
 """The field's words for the API's codes, and the tone (a CSS class) that each is drawn in."""
 
+import unicodedata
 from functools import cache
 from importlib.resources import files
 
+from babel import Locale
+from django.utils import translation
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -164,12 +167,23 @@ def choices_of(kind: str) -> list[tuple[str, str]]:
     return [(code, str(words)) for code, (words, _tone) in WORDS_BY_KIND[kind].items()]
 
 
-@cache
 def countries() -> list[tuple[str, str]]:
-    """Return codes and names of all countries, for a select."""
+    """Return codes and names of all countries in the page's language, for a select."""
+    return _countries_in(translation.get_language() or "en")
+
+
+@cache
+def _countries_in(language: str) -> list[tuple[str, str]]:
     table = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
-    return sorted(((code, name) for code, name in rows), key=lambda row: row[1])
+    codes = [line.split("\t")[0] for line in table.splitlines() if not line.startswith("#")]
+    names = Locale.parse(language, sep="-").territories
+    return sorted(((code, str(names[code])) for code in codes), key=lambda row: _folded(row[1]))
+
+
+def _folded(name: str) -> str:
+    """Return a name as it is sorted: an accent makes no difference."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def weekdays() -> list[tuple[int, str]]:

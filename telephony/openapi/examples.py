@@ -176,6 +176,11 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         "address_requirements": "none",
         "capabilities": {"voice": True, "SMS": True},
     },
+    "NumberPrices": {
+        "country": "US",
+        "currency": "USD",
+        "monthly": {"local": 1.15, "toll_free": 2.15},
+    },
     "SipTrunk": {
         "id": OUTBOUND_TRUNK_ID,
         "direction": "outbound",

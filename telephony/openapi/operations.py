@@ -44,6 +44,11 @@ TELEPHONY_OPERATIONS = {
         "Twilio's inventory of a country. A country that sells no numbers of the type has none.",
         "twilio_error",
     ),
+    "phone_numbers_prices": Operation(
+        "What numbers cost",
+        "What Twilio's numbers of a country cost a month, by type; none where none are sold.",
+        "twilio_error",
+    ),
     "phone_numbers_purchase": Operation(
         "Buy a number",
         "Buys it at Twilio, connects it to LiveKit and registers it. If a later step fails, "

@@ -145,18 +145,23 @@ class PurchaseSerializer(WorkspaceSerializer):
         fields = ("phone_number", "label", "inbound_agent_id")
 
 
-class InventoryQuery(PageQuery):
-    """The query of `GET /phone-numbers/available`."""
+class CountryQuery(PageQuery):
+    """The query of `GET /phone-numbers/prices`."""
 
     country = Text(default="US", min_length=2, max_length=2)
-    type = Choice(choices=["local", "toll_free", "mobile"], default="local")
-    area_code = Integer(min_value=1, max_value=9999, required=False)
-    contains = Text(max_length=16, required=False, allow_blank=True)
 
     def validate_country(self, country: str) -> str:
         if not (country.isascii() and country.isalpha()):
             raise field_error("value_error", "a country code of two letters is expected")
         return country.upper()
+
+
+class InventoryQuery(CountryQuery):
+    """The query of `GET /phone-numbers/available`."""
+
+    type = Choice(choices=["local", "toll_free", "mobile"], default="local")
+    area_code = Integer(min_value=1, max_value=9999, required=False)
+    contains = Text(max_length=16, required=False, allow_blank=True)
 
     def validate_contains(self, pattern: str) -> str:
         if not re.fullmatch(r"[0-9A-Za-z*+]*", pattern):
@@ -190,6 +195,16 @@ class OfferSerializer(StrictSerializer):
     postal_code = Text(allow_null=True)
     address_requirements = Text()
     capabilities = JsonObject(child=Boolean())
+
+
+class NumberPricesSerializer(StrictSerializer):
+    """What Twilio's numbers of a country cost a month."""
+
+    country = Text()
+    currency = Text()
+    monthly = JsonObject(
+        child=Number(), help_text="by `local`, `toll_free`, `mobile` and `national`, where sold"
+    )
 
 
 class SipTrunkSerializer(WorkspaceSerializer):

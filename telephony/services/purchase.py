@@ -70,6 +70,12 @@ def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[
     return [_serialize_offer(row, kind) for row in rows]
 
 
+def number_prices(*, country: str) -> dict[str, Any]:
+    """Return what Twilio's numbers of a country cost a month, by type. Raises TwilioError."""
+    currency, prices = Twilio().fetch_prices(country)
+    return {"country": country, "currency": currency, "monthly": prices}
+
+
 def _serialize_offer(row: Any, kind: str) -> dict[str, Any]:
     capabilities = row.capabilities or {}
     return {

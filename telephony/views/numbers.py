@@ -19,8 +19,10 @@ from accounts.roles import Role
 from telephony.models import PhoneNumber, Provider, SipTrunk
 from telephony.serializers.calls import CallSerializer, serialize_call
 from telephony.serializers.numbers import (
+    CountryQuery,
     DriftSerializer,
     InventoryQuery,
+    NumberPricesSerializer,
     OfferSerializer,
     PhoneNumberChangeSerializer,
     PhoneNumberSerializer,
@@ -53,6 +55,7 @@ class PhoneNumberViewSet(
         "partial_update",
         "destroy",
         "available",
+        "prices",
         "purchase",
         "drift",
         "repair",
@@ -65,6 +68,7 @@ class PhoneNumberViewSet(
         "partial_update": Role.ADMIN,
         "destroy": Role.ADMIN,
         "available": Role.ADMIN,
+        "prices": Role.ADMIN,
         "purchase": Role.ADMIN,
         "repair": Role.ADMIN,
         "test": Role.ADMIN,
@@ -111,6 +115,13 @@ class PhoneNumberViewSet(
             country=query["country"], kind=query["type"], filters=filters
         )
         return self.get_paginated_response(self.paginate_queryset(found))
+
+    @extend_schema(parameters=[CountryQuery], responses=NumberPricesSerializer)
+    @action(detail=False, methods=["get"])
+    def prices(self, request: Request) -> Response:
+        """What Twilio's numbers of a country cost a month."""
+        country = validate_query(CountryQuery, request)["country"]
+        return Response(purchase.number_prices(country=country))
 
     @extend_schema(request=PurchaseSerializer, responses={201: PhoneNumberSerializer})
     @action(detail=False, methods=["post"])

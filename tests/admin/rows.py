@@ -131,6 +131,8 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "rejectedrow": lambda of: make.rejected_row(make.batch(of)),
     "callback": make.callback,
     "savedmapping": make.saved_mapping,
+    "savedreport": make.saved_report,
+    "reportsubscription": make.report_subscription,
     "suppression": make.suppression,
     "suppressionimport": make.suppression_import,
     "webhookendpoint": lambda of: make.webhook(of, previous_secret=SECRET),

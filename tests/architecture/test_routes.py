@@ -58,6 +58,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "batch": make.batch,
     "callback": make.callback,
     "savedmapping": make.saved_mapping,
+    "savedreport": make.saved_report,
     "suppression": make.suppression,
     "suppressionimport": make.suppression_import,
     "webhookendpoint": make.webhook,

@@ -72,7 +72,8 @@ def make_demo(now: datetime | None = None) -> tuple[User, dict[str, Any]]:
     done = _batch(ours, agent, number, chance, "February reminders", "completed", 180)
     paused = _batch(ours, agent, number, chance, "Missed appointments", "paused", 60)
     paused.error = (
-        "Paused: 12 of the last 12 calls failed at the carrier (503 Service Unavailable)."
+        "The carrier failed (503 Service Unavailable), 12 times in a row. One call at a time "
+        "probes, and the batch resumes when it gets through."
     )
     paused.save()
     _batch(ours, agent, number, chance, "Satisfaction survey", "ready", 90)

@@ -1,15 +1,18 @@
 """Figures over a range of days: drawn, as tables and as files."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.test import Client
 
 from accounts.models import Workspace
 from accounts.roles import Role
+from batches.models import ReportSubscription, SavedReport
+from batches.services import saved_reports
 from console.views import report_ranges, report_tables
 from tests import make
-from tests.console.browsers import reader, text_of
+from tests.console.browsers import reader, text_of, visitor
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TWO_DAYS = "range=own&from=2026-03-09&to=2026-03-10"
@@ -117,27 +120,60 @@ def test_files_have_the_figures_of_the_page(some_calls: Workspace) -> None:
     assert browser.get("/console/reports/file/room").status_code == 404
 
 
-def test_range_is_kept_under_a_name_and_forgotten(ours: Workspace) -> None:
-    browser = reader(make.member(ours))
+def test_range_is_kept_under_a_name_for_everybody_and_forgotten(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
     own = {"range": "own", "from": "2026-03-01", "to": "2026-03-31"}
 
     kept = browser.post("/console/reports", {**own, "name": "March"})
-    page = browser.get("/console/reports").content.decode()
-    browser.post("/console/reports", {"range": "7", "forget": "March"})
-    later = browser.get("/console/reports").content.decode()
+    again = browser.post("/console/reports", {**own, "name": "March"})
+    refused = text_of(browser.get(again["Location"]))
+    page = reader(make.member(ours)).get("/console/reports").content.decode()
+    report = SavedReport.unscoped.get()
+    browser.post("/console/reports", {"range": "7", "forget": str(report.pk)})
+    later = text_of(reader(make.member(ours)).get("/console/reports"))
 
     link = "?range=own&amp;from=2026-03-01&amp;to=2026-03-31"
     assert kept["Location"] == "/console/reports?range=own&from=2026-03-01&to=2026-03-31"
-    assert f'<a href="{link}">March</a>' in page
+    assert (report.first_day, report.last_day) == (date(2026, 3, 1), date(2026, 3, 31))
+    assert "A report of this name is kept already." in refused
+    assert f'<a href="{link}"' in page
+    assert "1 Mar 2026 \N{EN DASH} 31 Mar 2026" in page
     assert "March" not in later
 
 
-@pytest.mark.parametrize("cookie", ["no json", "[1]", '[["a", 1]]', '{"a": {}}'])
-def test_cookie_of_ones_own_making_is_no_harm(cookie: str, ours: Workspace) -> None:
-    browser = reader(make.member(ours))
-    browser.cookies["console_ranges"] = cookie
+def test_member_gets_a_range_by_mail_each_monday_until_they_end_it(ours: Workspace) -> None:
+    report = make.saved_report(ours, name="The week", days=7)
+    user = make.member(ours)
+    browser = reader(user)
 
-    assert browser.get("/console/reports").status_code == 200
+    browser.post("/console/reports", {"range": "7", "subscribe": str(report.pk)})
+    page = text_of(browser.get("/console/reports?range=7"))
+    subscribed = list(report.subscriptions.values_list("user", flat=True))
+    browser.post("/console/reports", {"range": "7", "unsubscribe": str(report.pk)})
+
+    assert "The week the last 7 days Do not send it any more" in page
+    assert "on Mondays at 7:00 of Etc/UTC" in page or "on Mondays at 7:00 of UTC" in page
+    assert subscribed == [user.pk]
+    assert not report.subscriptions.exists()
+
+
+def test_link_of_the_mail_ends_it_without_a_session_and_asks_first(ours: Workspace) -> None:
+    subscription = make.report_subscription(ours)
+    path = f"/console/unsubscribe/{saved_reports.subscription_token(subscription)}"
+    checking = Client(enforce_csrf_checks=True)
+
+    opened = text_of(visitor().get(path))
+    still_there = ReportSubscription.unscoped.count()
+    ended = text_of(checking.post(path, {"List-Unsubscribe": "One-Click"}))
+    repeated = text_of(checking.post(path))
+    forged = text_of(visitor().get(f"{path[:-3]}xyz"))
+
+    assert f"{subscription.user.email} gets the report" in opened
+    assert still_there == 1
+    assert "This e-mail is not sent any more." in ended
+    assert not ReportSubscription.unscoped.exists()
+    assert "was ended before" in repeated
+    assert "was ended before" in forged
 
 
 def test_days_are_those_of_the_zone_when_clocks_change() -> None:

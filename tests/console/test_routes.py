@@ -24,6 +24,7 @@ DOORS = {
     "forgotten-password",
     "new-password",
     "sign-out",
+    "unsubscribe",
 }
 # Of the reader, in whichever workspace.
 PERSONAL = {"alive", "workspaces", "account", "factor", None}
@@ -61,6 +62,7 @@ ROLES: dict[str, tuple[int, int]] = {
     "agent": (Role.MEMBER, Role.MANAGER),
     "agent-order": (NO_ONE, Role.MANAGER),
     "numbers": (Role.MEMBER, Role.ADMIN),
+    "buy-number": (Role.ADMIN, Role.ADMIN),
     "number": (Role.MEMBER, Role.ADMIN),
     "number-order": (NO_ONE, Role.ADMIN),
     "developers": (Role.MEMBER, Role.ADMIN),

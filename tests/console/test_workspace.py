@@ -42,7 +42,7 @@ def test_a_draft_that_differs_in_any_setting_can_be_published(ours: Workspace) -
 
     page = reader(make.member(ours, Role.MANAGER)).get(f"/console/agents/{agent.pk}")
 
-    assert "Silence Before {} After {'reminders': 2}" in text_of(page)
+    assert "Silence Before \N{EN DASH} After Reminders: 2" in text_of(page)
     assert " disabled" not in page.content.decode()
 
 

@@ -56,6 +56,8 @@ ENDPOINTS = {
     "/column-mappings/{pk}": 2,
     "/phone-numbers": 3,
     "/phone-numbers/{pk}": 3,
+    "/saved-reports": 2,
+    "/saved-reports/{pk}": 2,
     "/sip-trunks": 2,
     "/sip-trunks/{pk}": 2,
     "/suppressions": 2,
@@ -79,6 +81,7 @@ PAGES = {
     "batch-people": 5,
     "batch-refused": 5,
     "batches": 3,
+    "buy-number": 1,
     "call": 9,
     "callbacks": 2,
     "calls": 2,
@@ -102,6 +105,7 @@ ROUNDS = {
     "apply_dispositions": (1, 1),
     "apply_pending_events": (1, 1),
     "complete_batches": (1, 2),
+    "enqueue_due_reports": (1, 1),
     "enqueue_overdue_imports": (4, 4),
     "enqueue_waiting_rehearsals": (1, 1),
     "follow_callbacks": (2, 2),
@@ -117,6 +121,7 @@ WITHOUT = {
     "/calls/{pk}/analysis": "404 until the agent has sent one",
     "/calls/{pk}/recording": "404 until there is one",
     "/phone-numbers/available": "asks Twilio",
+    "/phone-numbers/prices": "asks Twilio",
     "/phone-numbers/{pk}/drift": "asks LiveKit",
 }
 PAGES_WITHOUT = {

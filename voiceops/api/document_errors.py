@@ -27,6 +27,7 @@ MISSING = {
     "/callbacks/{id}": "callback_not_found",
     "/calls/{id}": "call_not_found",
     "/column-mappings/{id}": "column_mapping_not_found",
+    "/saved-reports/{id}": "saved_report_not_found",
     "/invitations/{id}": "invitation_not_found",
     "/members/{user_id}": "member_not_found",
     "/phone-numbers/{id}": "phone_number_not_found",

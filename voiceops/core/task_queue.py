@@ -22,6 +22,7 @@ IMPORT_BATCH = "batches.tasks.import_batch"
 RUN_SWEEP = "batches.tasks.run_sweep"
 IMPORT_SUPPRESSIONS = "batches.tasks.import_suppressions"
 RUN_REHEARSALS = "worker.tasks.run_rehearsals"
+SEND_REPORTS = "worker.tasks.send_reports"
 SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 

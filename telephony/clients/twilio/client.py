@@ -100,6 +100,24 @@ class Twilio:
             raise
         return found
 
+    def fetch_prices(self, country: str) -> tuple[str, dict[str, float]]:
+        """Return the currency, and what numbers cost a month now, by type as in searches.
+
+        Nothing for a country in which no numbers are sold. Raises TwilioError.
+        """
+        priced = self.client.pricing.v1.phone_numbers.countries(country)
+        try:
+            found = send_request(priced.fetch)
+        except TwilioError as error:
+            if error.is_not_found:
+                return "USD", {}
+            raise
+        prices = {
+            str(row["number_type"]).replace(" ", "_"): float(row["current_price"])
+            for row in found.phone_number_prices or ()
+        }
+        return str(found.price_unit), prices
+
     def find_owned_number(self, phone_number: str) -> OwnedNumber | None:
         """Return the account's number with these digits (E.164), or None. Raises TwilioError."""
         numbers = self.client.incoming_phone_numbers

@@ -63,3 +63,16 @@ def test_the_query_is_validated(ours: Workspace) -> None:
         ("query", "contains"): "only digits, letters, * and + are permitted",
         ("query", "page"): "ensure this value is greater than or equal to 1",
     }
+
+
+def test_what_numbers_cost_is_known_by_type(ours: Workspace, box: RunningSandbox) -> None:
+    client = make.client(ours)
+
+    british = client.get("/phone-numbers/prices?country=gb")
+    unsold = client.get("/phone-numbers/prices?country=AQ")
+    wrong = client.get("/phone-numbers/prices?country=U1")
+
+    monthly = {"local": 1.15, "mobile": 1.15, "toll_free": 2.15}
+    assert british.json() == {"country": "GB", "currency": "USD", "monthly": monthly}
+    assert unsold.json() == {"country": "AQ", "currency": "USD", "monthly": {}}
+    assert wrong.json()["detail"][0]["msg"] == "a country code of two letters is expected"
