@@ -14,7 +14,7 @@ from console.api import Refused
 from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
-from console.wording.words import choices_of, weekdays
+from console.wording.words import choices_of, countries, weekdays
 from voiceops.core.prices import currency
 from voiceops.core.time_zones import zone_names
 
@@ -84,6 +84,7 @@ class SettingsView(WorkspacePage):
             limits=list(LIMIT_LABELS.items()),
             currency=currency(),
             days=weekdays(),
+            holidays=holiday_choices(),
             tab="workspace",
         )
 
@@ -160,8 +161,20 @@ def settings_of(request: HttpRequest) -> dict[str, Any]:
             "start": post.get("window_start", ""),
             "end": post.get("window_end", ""),
         }
-        body["calling_window"] = {"timezone": "recipient", "spans": [span]}
+        window: dict[str, Any] = {"timezone": "recipient", "spans": [span]}
+        closed = [day.strip() for day in post.get("closed_dates", "").split(",") if day.strip()]
+        if closed:
+            window["closed_dates"] = closed
+        if post.get("holidays"):
+            window["holidays"] = post["holidays"]
+        body["calling_window"] = window
     return body
+
+
+def holiday_choices() -> list[tuple[str, str]]:
+    """Return whose public holidays may be kept."""
+    of_callee = ("recipient", _("Of the country of the person who is called"))
+    return [("", _("Nobody's: holidays are days like others")), of_callee, *countries()]
 
 
 def simple_window(window: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -169,6 +182,7 @@ def simple_window(window: dict[str, Any] | None) -> dict[str, Any] | None:
     if window is None:
         return ALWAYS
     spans = window.get("spans", [])
-    if len(spans) != 1 or window["timezone"] != "recipient" or window.get("closed_dates"):
+    if len(spans) != 1 or window["timezone"] != "recipient":
         return None
-    return dict(spans[0])
+    closed = ", ".join(window.get("closed_dates") or ())
+    return {**spans[0], "closed_dates": closed, "holidays": window.get("holidays") or ""}

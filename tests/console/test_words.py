@@ -66,7 +66,7 @@ def addresses(ours: Workspace) -> dict[str, str]:
     make.audit_entry(ours)
     delivery = make.delivery(make.webhook(ours), status="failed", response_status=500)
     rows = {
-        **dict.fromkeys(("batch", "batch-people", "batch-refused"), {"pk": batch.pk}),
+        **{name: {"pk": batch.pk} for name in ("batch", "batch-people", "batch-refused")},
         "call": {"pk": call.pk},
         "person": {"number": call.to_number},
         "agent": {"pk": agent.pk},
@@ -126,7 +126,7 @@ def test_every_page_is_in_its_readers_language(
     language: str, ours: Workspace, addresses: dict[str, str]
 ) -> None:
     browser = reader(make.member(ours, Role.ADMIN))
-    browser.cookies["django_language"] = language
+    browser.cookies["console_language"] = language
     translated = [
         entry.msgid
         for entry in catalogues.catalogue(language)

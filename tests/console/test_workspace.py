@@ -153,6 +153,35 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
     assert 'aria-invalid="true"' in refused.content.decode()
 
 
+def test_window_is_closed_on_holidays_and_on_days_of_ones_own(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.ADMIN))
+    form = {
+        "name": "Ours",
+        "timezone": "UTC",
+        "window": "simple",
+        "days": ["1"],
+        "window_start": "09:00",
+        "window_end": "17:00",
+        "holidays": "DE",
+        "closed_dates": "2027-12-24, 2027-12-31",
+    }
+
+    browser.post("/console/settings", form)
+    page = browser.get("/console/settings", headers={"Accept-Language": "fr"}).content.decode()
+    refused = browser.post("/console/settings", {**form, "closed_dates": "Christmas"})
+    ours.refresh_from_db()
+
+    assert ours.calling_window == {
+        "timezone": "recipient",
+        "spans": [{"days": [1], "start": "09:00", "end": "17:00"}],
+        "closed_dates": ["2027-12-24", "2027-12-31"],
+        "holidays": "DE",
+    }
+    assert '<option value="DE" selected>Allemagne</option>' in page
+    assert 'value="2027-12-24, 2027-12-31"' in page
+    assert refused.status_code == 422
+
+
 def test_audit_log_is_in_words(ours: Workspace) -> None:
     make.audit_entry(ours, action="batch.started")
 
