@@ -59,4 +59,4 @@ class SavedReportSerializer(WorkspaceSerializer):
         return attrs
 
     def get_weekly_mail(self, report: SavedReport) -> bool:
-        return bool(getattr(report, "is_subscribed", False))
+        return report.pk in self.context["subscribed"]

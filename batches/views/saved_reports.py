@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -35,10 +35,13 @@ class SavedReportViewSet(
     }
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        own = self.workspace.report_subscriptions.filter(
-            report=OuterRef("pk"), user=self.principal.user
-        )
-        return queryset.select_related("workspace").annotate(is_subscribed=Exists(own))
+        return queryset.select_related("workspace")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        # Not in the rows' query: its statement is kept, and serves other users of the workspace.
+        rows = self.workspace.report_subscriptions.filter(user=self.principal.user)
+        subscribed = set(rows.values_list("report", flat=True)) if self.principal.user else set()
+        return {**super().get_serializer_context(), "subscribed": subscribed}
 
     def perform_create(self, serializer: BaseSerializer[SavedReport]) -> None:
         serializer.instance = saved_reports.save_report(
@@ -55,7 +58,7 @@ class SavedReportViewSet(
         saved_reports.subscribe(
             report=self.get_object(), user=self.user, principal=self.principal, now=database_now()
         )
-        return Response(SavedReportSerializer(self.get_object()).data)
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=None, responses=SavedReportSerializer)
     @action(detail=True, methods=["post"])
@@ -64,4 +67,4 @@ class SavedReportViewSet(
         saved_reports.unsubscribe(
             report=self.get_object(), user=self.user, principal=self.principal
         )
-        return Response(SavedReportSerializer(self.get_object()).data)
+        return Response(self.get_serializer(self.get_object()).data)

@@ -73,7 +73,7 @@ class AgentView(Page):
 
 
 class AgentOrderView(Page):
-    """Rehearses or publishes the draft, or puts an earlier version in its place."""
+    """Rehearses or publishes the draft, puts an earlier version in its place, or lets it call."""
 
     required_role = Role.MANAGER
     section = "agents"
@@ -81,6 +81,8 @@ class AgentOrderView(Page):
     def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
         if order == "rehearse":
             return self._rehearse(pk)
+        if order == "call":
+            return self._call(request, pk)
         version = request.POST.get("version", "")
         bodies: dict[str, Any] = {
             "publish": None,
@@ -101,6 +103,20 @@ class AgentOrderView(Page):
         except Refused as refusal:
             return self.refuse(refusal, "agent", pk=pk)
         return self.done(_("The draft is being rehearsed."), "agent", pk=pk)
+
+    def _call(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        prefix = "variable-"
+        variables = {
+            name.removeprefix(prefix): text
+            for name, text in request.POST.items()
+            if name.startswith(prefix) and text
+        }
+        body = {"to": "", **filled(request.POST, "to"), "agent_id": str(pk), "variables": variables}
+        try:
+            call = self.api.post("/calls", body)
+        except Refused as refusal:
+            return self.refuse(refusal, "agent", pk=pk)
+        return redirect("console:call", pk=call["id"])
 
 
 class NumbersView(RowsPage):

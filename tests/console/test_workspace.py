@@ -6,7 +6,7 @@ from accounts.auth import second_factor
 from accounts.models import ApiKey, Invitation, Membership, Workspace
 from accounts.roles import Role
 from agents.models import Agent
-from telephony.models import PhoneNumber
+from telephony.models import Call, PhoneNumber
 from tests import make
 from tests.console.browsers import reader, text_of
 from webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -44,6 +44,24 @@ def test_a_draft_that_differs_in_any_setting_can_be_published(ours: Workspace) -
 
     assert "Silence Before \N{EN DASH} After Reminders: 2" in text_of(page)
     assert " disabled" not in page.content.decode()
+
+
+def test_published_agent_calls_a_phone_to_be_heard(ours: Workspace) -> None:
+    agent = make.agent(ours, variables=[{"name": "first_name", "required": True}])
+    make.phone_number(ours)
+    browser = reader(make.member(ours, Role.MANAGER))
+    path = f"/console/agents/{agent.pk}"
+    form = {"to": "+1 202 555 0186", "variable-first_name": "Ada"}
+
+    page = browser.get(path).content.decode()
+    called = browser.post(f"{path}/order/call", form)
+    refused = browser.post(f"{path}/order/call", {"to": "+1 202 555 0186"})
+
+    call = Call.unscoped.get()
+    assert 'name="variable-first_name"' in page
+    assert called["Location"] == f"/console/calls/{call.pk}"
+    assert (call.to_number, call.variables) == ("+12025550186", {"first_name": "Ada"})
+    assert "first name" in text_of(browser.get(refused["Location"]))
 
 
 def test_number_is_changed_by_admins(ours: Workspace) -> None:

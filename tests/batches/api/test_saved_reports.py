@@ -20,7 +20,9 @@ def test_report_is_saved_subscribed_to_and_deleted(ours: Workspace) -> None:
     saved = client.post("/saved-reports", WEEK, format="json")
     path = f"/saved-reports/{saved.json()['id']}"
     subscribed = [client.post(f"{path}/subscribe").json() for _ in range(2)]
-    theirs = colleague.get("/saved-reports").json()["items"]
+    theirs = make.bearer(make.member(ours)).get("/saved-reports").json()["items"]
+    of_a_key = colleague.get("/saved-reports").json()["items"]
+    mine = client.get("/saved-reports").json()["items"]
     ended = client.post(f"{path}/unsubscribe")
     deleted = client.delete(path)
 
@@ -35,7 +37,8 @@ def test_report_is_saved_subscribed_to_and_deleted(ours: Workspace) -> None:
         "created_at": row["created_at"],
     }
     assert subscribed == [{**row, "weekly_mail": True}] * 2
-    assert theirs == [row]
+    assert theirs == of_a_key == [row]
+    assert mine == [{**row, "weekly_mail": True}]
     assert (ended.status_code, ended.json()) == (200, row)
     assert (deleted.status_code, deleted.json()) == (200, {"detail": "Deleted"})
     actions = AuditEntry.unscoped.filter(workspace=ours).order_by("pk")
