@@ -252,8 +252,8 @@ def _with_values(text: str) -> str | None:
     first, stop, rest = text.partition(". ")
     if not stop:
         return None
-    known = [in_page_language(part) for part in (first, rest)]
-    return f"{known[0] or first}. {known[1] or rest}" if any(known) else None
+    parts = {part: in_page_language(part) for part in (first, rest)}
+    return f"{parts[first] or first}. {parts[rest] or rest}" if any(parts.values()) else None
 
 
 def _value(name: str, value: str) -> str:

@@ -65,7 +65,7 @@ def addresses(ours: Workspace) -> dict[str, str]:
     make.api_key(ours)
     make.audit_entry(ours)
     delivery = make.delivery(make.webhook(ours), status="failed", response_status=500)
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         **{name: {"pk": batch.pk} for name in ("batch", "batch-people", "batch-refused")},
         "call": {"pk": call.pk},
         "person": {"number": call.to_number},

@@ -95,7 +95,7 @@ PAGES = {
     "numbers": 4,
     "people": 1,
     "person": 4,
-    "reports": 17,
+    "reports": 19,
     "settings": 2,
     "webhook": 4,
     "webhook-order": 4,
