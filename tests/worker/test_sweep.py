@@ -17,6 +17,7 @@ ROUNDS = [
     "start_due_batches",
     "enqueue_overdue_imports",
     "enqueue_waiting_rehearsals",
+    "enqueue_due_reports",
     "reconcile_calls",
     "follow_inbound_calls",
     "follow_recordings",
