@@ -72,7 +72,7 @@ class Form:
         return form
 
 
-ENDS = (".", "?", "!")
+SENTENCE_ENDS = (".", "?", "!")
 # Names of the API's fields, which its messages mention.
 API_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 
@@ -82,11 +82,11 @@ def sentence(message: str) -> str:
     if message in PLAIN_WORDS:
         return _(PLAIN_WORDS[message])
     if known := in_page_language(message):
-        return known if known.endswith(ENDS) else f"{known}."
+        return known if known.endswith(SENTENCE_ENDS) else f"{known}."
     plain = API_NAME.sub(lambda found: found[0].replace("_", " "), message)
     plain = plain.replace("suppression list", "do-not-call list").replace("recipient", "person")
     text = plain[:1].upper() + plain[1:]
-    return text if text.endswith(ENDS) else f"{text}."
+    return text if text.endswith(SENTENCE_ENDS) else f"{text}."
 
 
 def refusal_text(refusal: Refused) -> str:

@@ -11,7 +11,7 @@ from batches.models.saved_reports import MAX_SAVED_REPORT_NAME
 from voiceops.api.errors import field_error
 from voiceops.api.fields import Integer, Text
 
-MAX_DAYS = 366
+MAX_SAVED_DAYS = 366
 
 
 class Day(serializers.DateField):
@@ -32,7 +32,7 @@ class SavedReportSerializer(WorkspaceSerializer):
     name = Text(max_length=MAX_SAVED_REPORT_NAME)
     days = Integer(
         min_value=1,
-        max_value=MAX_DAYS,
+        max_value=MAX_SAVED_DAYS,
         allow_null=True,
         default=None,
         help_text="today and the days before it; in the weekly e-mail those until Sunday",

@@ -10,7 +10,7 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from batches.models import ReportSubscription, SavedReport
-from voiceops.core.errors import Conflict, Invalid, NotFound
+from voiceops.core.errors import Conflict, Invalid
 
 MAX_SAVED_REPORTS = 50  # of a workspace
 MAIL_TIME = time(7)  # of the workspace's Monday
@@ -87,20 +87,17 @@ def subscription_token(subscription: ReportSubscription) -> str:
     return signing.Signer(salt=SUBSCRIPTION_SALT).sign(subscription.pk.hex)
 
 
-def find_subscription(token: str) -> ReportSubscription:
+def find_subscription(token: str) -> ReportSubscription | None:
     """Return the subscription that a token of its e-mails names.
 
-    Raises NotFound when it was ended already, or the token is none of ours.
+    None when it was ended already, or the token is none of ours.
     """
     try:
         pk = signing.Signer(salt=SUBSCRIPTION_SALT).unsign(token)
     except signing.BadSignature:
-        raise NotFound("Subscription not found") from None
+        return None
     rows = ReportSubscription.unscoped.select_related("report", "workspace", "user")
-    found = rows.filter(pk=pk).first()
-    if found is None:
-        raise NotFound("Subscription not found")
-    return found
+    return rows.filter(pk=pk).first()
 
 
 def end_subscription(subscription: ReportSubscription) -> None:

@@ -64,7 +64,7 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
-def said(text: str) -> str:
+def timeline_text(text: str) -> str:
     """A line of a call's timeline, in the page's language."""
     return in_page_language(text) or text
 

@@ -4,11 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 
-from batches.models import ReportSubscription
 from batches.services import saved_reports
 from console.forms import Form
 from console.views.doors import Door
-from voiceops.core.errors import NotFound
 
 
 # Mail programs send the form themselves (RFC 8058), and know no token of ours.
@@ -19,16 +17,9 @@ class UnsubscribeView(Door):
     template = "unsubscribe"
 
     def get(self, request: HttpRequest, token: str = "") -> HttpResponse:
-        return self.show(Form(), subscription=_find(token))
+        return self.show(Form(), subscription=saved_reports.find_subscription(token))
 
     def post(self, request: HttpRequest, token: str = "") -> HttpResponse:
-        if subscription := _find(token):
+        if subscription := saved_reports.find_subscription(token):
             saved_reports.end_subscription(subscription)
         return self.show(Form(), is_done=subscription is not None)
-
-
-def _find(token: str) -> ReportSubscription | None:
-    try:
-        return saved_reports.find_subscription(token)
-    except NotFound:
-        return None

@@ -90,7 +90,7 @@ REWORDED = {
     "Proven: no INVITE left": noop("Proven: nothing was sent to the carrier"),
 }
 # Those that are the same in both.
-SAME = (
+KNOWN_SENTENCES = (
     noop("The number already stands in this list"),
     noop("A variable that the agent requires has no value"),
     noop("Fill in the column, or give the variable a default in the agent and publish it"),
@@ -194,7 +194,7 @@ SAME = (
     noop("One call at a time probes, and the batch resumes when it gets through"),
 )
 # Those with values in them.
-FORMS = (
+SENTENCE_FORMS = (
     noop("Calling %(number)s"),
     noop("%(number)s is ringing"),
     noop("%(number)s answered"),
@@ -223,11 +223,17 @@ FORMS = (
     noop("%(cause)s, %(count)s times in a row"),
 )
 # What may stand for a value; a sentence that is a value is translated, too.
-VALUES = {"count": r"\d+", "number": r"\S+", "caller": r"\S+", "tool": r"\S+", "digits": r"\S+"}
-CODES = ("tool", "name", "kind", "reason")
+VALUE_FORMS = {
+    "count": r"\d+",
+    "number": r"\S+",
+    "caller": r"\S+",
+    "tool": r"\S+",
+    "digits": r"\S+",
+}
+CODE_VALUES = ("tool", "name", "kind", "reason")
 # What the carrier answered, after a sentence: "(486 Busy Here)".
 IN_BRACKETS = re.compile(r"(?P<text>.+) \((?P<words>\d{3}\b[^()]*|X-[^()]*)\)", re.DOTALL)
-PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+FORM_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 def in_page_language(message: str) -> str | None:
@@ -236,7 +242,7 @@ def in_page_language(message: str) -> str | None:
         return _(REWORDED[message])
     text = message.removesuffix(".")
     end = "." if text != message else ""
-    found = _(text) if text in SAME else _with_values(text)
+    found = _(text) if text in KNOWN_SENTENCES else _with_values(text)
     return found and found + end
 
 
@@ -257,20 +263,20 @@ def _with_values(text: str) -> str | None:
 
 
 def _value(name: str, value: str) -> str:
-    plain = value.replace("_", " ") if name in CODES else value
+    plain = value.replace("_", " ") if name in CODE_VALUES else value
     return in_page_language(value) or plain
 
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """Return the forms with what recognises each."""
-    return [(form, re.compile(_expression_of(form), re.DOTALL)) for form in FORMS]
+    return [(form, re.compile(_expression_of(form), re.DOTALL)) for form in SENTENCE_FORMS]
 
 
 def _expression_of(form: str) -> str:
-    literals = PLACEHOLDER.split(form)
+    literals = FORM_PLACEHOLDER.split(form)
     # Literal texts and names take turns.
     return "".join(
-        f"(?P<{part}>{VALUES.get(part, '.+')})" if index % 2 else re.escape(part)
+        f"(?P<{part}>{VALUE_FORMS.get(part, '.+')})" if index % 2 else re.escape(part)
         for index, part in enumerate(literals)
     )

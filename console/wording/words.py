@@ -182,8 +182,8 @@ def _countries_in(language: str) -> list[tuple[str, str]]:
 
 def _folded(name: str) -> str:
     """Return a name as it is sorted: an accent makes no difference."""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    characters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(each for each in characters if not unicodedata.combining(each))
 
 
 def weekdays() -> list[tuple[int, str]]:

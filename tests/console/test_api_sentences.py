@@ -7,7 +7,7 @@ from django.utils import translation
 
 from batches.reporting.reasons import EXPLANATIONS
 from console.forms import sentence
-from console.templatetags.console import said, why
+from console.templatetags.console import timeline_text, why
 from console.wording import api_sentences
 from telephony.domain.descriptions import WHO_HUNG_UP
 from telephony.domain.dial_verdicts import BY_REASON
@@ -59,7 +59,7 @@ def test_reasons_name_no_setting_of_the_api() -> None:
 )
 def test_lines_of_a_timeline_are_in_the_language(text: str, german: str) -> None:
     with translation.override("de"):
-        assert said(text) == german
+        assert timeline_text(text) == german
 
 
 def test_batch_that_paused_itself_says_why_in_the_language() -> None:
