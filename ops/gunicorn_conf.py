@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import get_resolver
 
 from voiceops.core.process_tuning import (
+    WEB_YOUNG_OBJECTS,
     disable_query_log,
     keep_memory_small,
     limit_arenas,
@@ -16,6 +17,7 @@ from voiceops.core.process_tuning import (
     tune_gc,
 )
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
+from voiceops.core.task_queue import send_from_a_thread
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.serving.web_worker.WebWorker"
@@ -45,10 +47,10 @@ logconfig_dict = {
 def when_ready(server: Any) -> None:
     """Prepare the process before the first worker is forked from it."""
     # The views and all that they import, which the first request of each worker would load again.
-    get_resolver().url_patterns  # noqa: B018
+    get_resolver().resolve("/healthz")
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
-    tune_gc()
+    tune_gc(WEB_YOUNG_OBJECTS)
     limit_arenas()
     switch_threads_often()
 
@@ -56,3 +58,4 @@ def when_ready(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Start what every worker has for itself, since threads do not survive a fork."""
     keep_memory_small()
+    send_from_a_thread()

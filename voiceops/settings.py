@@ -138,6 +138,7 @@ MIDDLEWARE = [
     "console.wording.languages.ConsoleLanguageMiddleware",
     "voiceops.api.json_errors.JsonErrorsMiddleware",
     "telephony.views.machine_requests.MachineRequestsMiddleware",
+    "voiceops.api.api_requests.ApiRequestsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

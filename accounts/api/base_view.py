@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import idempotency, slow_requests
@@ -84,6 +85,8 @@ class OrderedChecksView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         self._response = response
+        if isinstance(response, Response):
+            response.add_post_render_callback(_forget_request)
         # The body depends on the credentials, so no shared cache may store or reuse it.
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
@@ -129,6 +132,19 @@ class OrderedChecksView(APIView):
             return claimed
         self._claim = claimed
         return handler(request, *args, **kwargs)
+
+
+def _forget_request(response: Any) -> None:
+    """Let a rendered response go as soon as it is sent, and the rows in it.
+
+    REST framework ties view, request and response into circles, in which they would stay in memory
+    until the garbage collector comes.
+    """
+    view, request = response.renderer_context["view"], response.renderer_context["request"]
+    for method in view.http_method_names:
+        vars(view).pop(method, None)  # of an action, bound to the view
+    request.parser_context = {}
+    response.renderer_context = {}
 
 
 class PublicView(OrderedChecksView):

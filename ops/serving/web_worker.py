@@ -32,6 +32,7 @@ SOCKET_STALL_SECONDS = 30
 STALL_TIMEOUT = struct.pack("ll", SOCKET_STALL_SECONDS, 0)  # as the kernel's struct timeval
 DISCARD_SECONDS = 5.0  # for the rest of a body that nobody reads
 DISCARD_CHUNK_BYTES = 65_536
+HEADERS_OF_BODIES = {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"}  # a request without has none
 # How long a new connection is left to a process that has fewer, and how often that is looked at.
 YIELD_SECONDS = 0.005
 YIELD_CHECK_SECONDS = 0.0005
@@ -74,9 +75,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
 
     def enqueue_req(self, conn: Any) -> None:
         """Let a thread handle the connection's next request when it is its caller's turn."""
-        # A client that stops sending its body, or reading the response, lets its thread go.
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
+        if not conn.initialized:
+            # A client that stops sending its body, or reading the response, lets its thread go.
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
         future = self.tpool.submit(find_caller(conn.sock, conn.client), self.handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
@@ -109,6 +111,8 @@ def discard_unread_bodies(application: Application) -> Application:
     """
 
     def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not environ.keys() & HEADERS_OF_BODIES:
+            return application(environ, start_response)
         response = start_response.__self__  # gunicorn's own, which knows request and socket
 
         def start(*arguments: Any) -> Any:

@@ -160,7 +160,7 @@ def test_a_client_that_stalls_lets_its_thread_go() -> None:
     worker.method_queue = SimpleNamespace(defer=lambda *_: None)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        worker.enqueue_req(SimpleNamespace(sock=ours, client=ADDRESS))
+        worker.enqueue_req(SimpleNamespace(sock=ours, client=ADDRESS, initialized=False))
 
         options = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
         stalls = [ours.getsockopt(socket.SOL_SOCKET, option, 16) for option in options]

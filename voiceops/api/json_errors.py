@@ -22,7 +22,7 @@ class JsonErrorsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _is_html_path(request):
+        if is_html_path(request):
             return self._respond_to_page(request)
 
         if len(request.path_info) > 1:
@@ -40,13 +40,13 @@ class JsonErrorsMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Respond to a bug in a view, or to an exception of Django's own."""
         status = http_status(exception)
-        if _is_html_path(request) and status != 500:
+        if is_html_path(request) and status != 500:
             return None
         # Django sends the signal only for exceptions that no middleware handles.
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
-        if _is_html_path(request) and wants_page(request):
+        if is_html_path(request) and wants_page(request):
             return error_page(status)
         return json_error(status, transient_detail(exception))
 
@@ -83,5 +83,6 @@ def _is_missing_page(request: HttpRequest, response: HttpResponse) -> bool:
     return response.status_code == 404 and request.resolver_match is None
 
 
-def _is_html_path(request: HttpRequest) -> bool:
+def is_html_path(request: HttpRequest) -> bool:
+    """Whether the address is one of a page, for people in a browser."""
     return request.path_info.startswith(HTML_PREFIXES) or request.path_info in HTML_PATHS

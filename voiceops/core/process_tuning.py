@@ -15,18 +15,19 @@ import time
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _YOUNG_OBJECTS = 50_000  # that are allocated between two collections
+WEB_YOUNG_OBJECTS = 5_000  # garbage of requests has to be few megabytes, in each of the processes
 SWITCH_SECONDS = 0.001
 RETURN_MEMORY_SECONDS = 10.0
 _MAX_ARENAS = 2
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
-def tune_gc() -> None:
+def tune_gc(young_objects: int = _YOUNG_OBJECTS) -> None:
     """Collect less often, and never scan again what exists now. Call it after all imports."""
     # Garbage must not be frozen with the rest.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    gc.set_threshold(young_objects, 20, 20)
 
 
 def disable_query_log() -> None:
