@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -18,6 +18,8 @@ from django.utils.translation import gettext as _
 from batches.reporting.reasons import explain
 from console.forms import Form, sentence
 from console.wording.api_sentences import in_page_language
+from console.wording.days import day_words
+from console.wording.events import event_words
 from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
 from voiceops.core.pii import mask_number, mask_numbers_in
@@ -28,6 +30,7 @@ SECONDS_A_MINUTE = 60
 DASH = "\N{EN DASH}"  # where there is no value
 register.filter("sentence", sentence)
 register.filter("spelt", spelt_out)
+register.filter("event", event_words)
 
 
 @register.filter
@@ -49,7 +52,11 @@ def percent(share: float | None) -> str:
 def money(amount: Any) -> str:
     """An amount with its currency; a dash where there is none. A budget may be a number alone."""
     micros = limit_micros(amount)
-    return DASH if micros is None else in_words(micros)
+    if micros is None:
+        return DASH
+    written, code = in_words(micros).replace(",", "").split(" ")
+    places = len(written.partition(".")[2])
+    return f"{number_format(written, decimal_pos=places, force_grouping=True)} {code}"
 
 
 @register.filter
@@ -112,16 +119,17 @@ def setting(value: Any) -> str:
 @register.filter
 def offset(at: str, start: str) -> str:
     """How long after `start` something was: `+0.8 s`."""
-    first, second = _instant(start), _instant(at)
-    if first is None or second is None:
-        return ""
-    return f"+{max(0.0, (second - first).total_seconds()):.1f} s"
+    seconds = seconds_after(at, start)
+    return f"+{number_format(seconds, decimal_pos=1)} s" if seconds else ""
 
 
 @register.filter
 def seconds_after(at: str, start: str) -> str:
     """The same as a plain number, for scripts."""
-    return offset(at, start).removeprefix("+").removesuffix(" s")
+    first, second = _instant(start), _instant(at)
+    if first is None or second is None:
+        return ""
+    return f"{max(0.0, (second - first).total_seconds()):.1f}"
 
 
 @register.simple_tag(takes_context=True)
@@ -132,7 +140,7 @@ def when(context: dict[str, Any], at: Any, style: str = "short") -> SafeString |
         return DASH
     local = instant.astimezone(context["zone"])
     is_today = local.date() == timezone.now().astimezone(context["zone"]).date()
-    day = "" if is_today and style == "short" else date_format(local, "j M Y") + ", "
+    day = "" if is_today and style == "short" else day_words(local.date()) + ", "
     seconds = ":%S" if style == "exact" else ""
     text = f"{day}{local.strftime(f'%H:%M{seconds}')} {local.tzname()}"
     utc = instant.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -142,7 +150,7 @@ def when(context: dict[str, Any], at: Any, style: str = "short") -> SafeString |
 @register.filter
 def day(text: str) -> str:
     """A date of the API as people write it."""
-    return date_format(date.fromisoformat(text), "j M Y")
+    return day_words(date.fromisoformat(text))
 
 
 @register.filter

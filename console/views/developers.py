@@ -10,7 +10,8 @@ from accounts.roles import Role
 from console.api import Refused
 from console.forms import Form, filled
 from console.pages import Page
-from console.wording.words import choices_of, spelt_out
+from console.wording.events import event_words
+from console.wording.words import choices_of
 from webhooks.models import EVENTS
 
 WEBHOOK_ORDERS = ("test", "rotate-secret", "enable", "delete")
@@ -50,7 +51,7 @@ class DevelopersView(Page):
             status=status,
             keys=self.api.get("/api-keys")["items"] if is_admin else None,
             webhooks=self.api.get("/webhooks")["items"],
-            events=[(event, spelt_out(event)) for event in EVENTS],
+            events=[(event, event_words(event)) for event in EVENTS],
             roles=choices_of("role"),
             form=form,
             **made,

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.utils.formats import date_format
-
 from console.views.report_ranges import ReportRange
+from console.wording.days import day_words
 from voiceops.core.csv_encoding import encode_csv
 
 FILE_CRITERIA = ("day", "agent_version", "number", "sip_status")
@@ -41,7 +40,7 @@ def _new_row(slot: Any, span: ReportRange) -> dict[str, Any]:
 
 def _day_label(day: date, span: ReportRange) -> str:
     is_one_year = span.first_day.year == span.last_day.year
-    return date_format(day, "j M" if is_one_year else "j M Y")
+    return day_words(day, has_year=not is_one_year)
 
 
 def _no_calls() -> dict[str, Any]:

@@ -46,10 +46,11 @@ TALK = (
     ("agent", "Done: Thursday at three. You will get a message. Goodbye, Ada!"),
 )
 EVENTS = (
-    (0.0, "reserved", "Queued by the batch March reminders"),
-    (0.4, "dialing", "Dialling +12025550186"),
-    (1.1, "ringing", "Ringing"),
-    (6.2, "answered", "Answered"),
+    (0.4, "agent_joined", "The voice agent joined the room"),
+    (0.8, "dialing", "Calling +12025550186"),
+    (1.9, "ringing", "+12025550186 is ringing"),
+    (6.2, "answered", "+12025550186 answered"),
+    (6.9, "detected", "A person answered"),
     (48.0, "hangup", "The agent hung up"),
 )
 
@@ -232,7 +233,8 @@ def _doubts(ours: Workspace, agent: Any, now: datetime) -> None:
             intent_at=at,
             agent_joined_at=at,
         )
-        for seconds, text in ((0, "Queued by the batch"), (1, "The dial request was sent")):
+        calling = f"Calling {recipient.phone_number}"
+        for seconds, text in ((0, calling), (140, "Nobody can prove whether the phone rang")):
             CallEvent.unscoped.create(
                 workspace=ours,
                 call=call,

@@ -107,7 +107,7 @@ def test_webhook_is_added_tested_and_its_delivery_sent_again(ours: Workspace) ->
 
     assert "This secret is displayed once." in made
     assert endpoint.events == ["call.ended"]
-    assert "Webhook test" in opened
+    assert "Test event" in opened
     assert "The event is sent again." in text_of(browser.get(again["Location"]))
     delivery.refresh_from_db()
     assert delivery.status == "pending"
