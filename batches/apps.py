@@ -1,6 +1,9 @@
 """Batches: lists of recipients, and the calls to them."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+GLOBAL_TABLES = {"batches.RecipientCount": "belongs to a batch, whose deletion it must not delay"}
 
 
 class BatchesConfig(AppConfig):
@@ -26,6 +29,7 @@ class BatchesConfig(AppConfig):
         from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
+        self._keep_counts()
         ERROR_CATALOGS.register(BATCH_ERRORS)
         operations.OPERATIONS.register(BATCH_OPERATIONS)
         operations.EXAMPLES.register(BATCH_EXAMPLES)
@@ -43,3 +47,11 @@ class BatchesConfig(AppConfig):
                 batch_rows=Batch.unscoped.all,
             )
         )
+
+    def _keep_counts(self) -> None:
+        """Look for the triggers that count recipients after every `migrate`."""
+        from accounts.checks import GLOBAL_MODELS
+        from batches.services.recipient_counts import restore_counts
+
+        GLOBAL_MODELS.register(GLOBAL_TABLES)
+        post_migrate.connect(restore_counts, sender=self)

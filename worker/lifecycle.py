@@ -19,7 +19,7 @@ from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
 from worker.periodic.call_watch import WATCH_INTERVAL_SECONDS, watch_calls
 from worker.periodic.checkpoints import CHECKPOINT_INTERVAL_SECONDS, checkpoint_database
-from worker.periodic.hourly_counts import COUNT_INTERVAL_SECONDS, count_calls
+from worker.periodic.counting import COUNT_INTERVAL_SECONDS, keep_counts
 from worker.periodic.intake import INTAKE_INTERVAL_SECONDS, apply_new_events
 from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
@@ -43,7 +43,7 @@ disk_thread = PeriodicThread(
 checkpoint_thread = PeriodicThread(
     "checkpoint", checkpoint_database, interval_seconds=CHECKPOINT_INTERVAL_SECONDS
 )
-count_thread = PeriodicThread("hourly-counts", count_calls, interval_seconds=COUNT_INTERVAL_SECONDS)
+count_thread = PeriodicThread("counting", keep_counts, interval_seconds=COUNT_INTERVAL_SECONDS)
 # Those that need no broker: without one, the worker never becomes ready.
 THREADS_WITHOUT_BROKER = (
     sweep_thread,

@@ -194,13 +194,14 @@ class WorkspaceViewSet(ApiViewSet):
         unique: str = "pk",
         query_class: type[PageQuery] | None = None,
         context: Mapping[str, Any] | None = None,
+        count: Callable[..., QuerySet[Any]] | None = None,
         **parent: uuid.UUID,
     ) -> Response:
         """Answer with the requested page of rows.
 
         `build(rows, query)` filters and orders the rows of the workspace, or those of a `parent`,
         which the workspace was found to own. `unique` is the column that orders them, unless a
-        client sorts them.
+        client sorts them. `count(owner, query=…)` returns what adds up to their total (`Source`).
         """
         query = validate_query(query_class, self.request) if query_class else self.query
         shape, ids = split_filters(query_class or self.query_class, query)
@@ -211,16 +212,14 @@ class WorkspaceViewSet(ApiViewSet):
             owned = rows.filter(**{name: values[name] for name in owner})
             return build(owned, {**query, **{name: values[name] for name in ids}})
 
+        narrow = partial(walk, query=query, column=unique, position_of=self.position_of)
         source = Source(
             key=shape and (type(self), self.action, shape),
             build=build_rows,
             values={**owner, **ids},
             unique=unique,
-            narrow=(
-                partial(walk, query=query, column=unique, position_of=self.position_of)
-                if is_walk(query)
-                else None
-            ),
+            counted=partial(count, query=query) if count else None,
+            narrow=narrow if is_walk(query) else None,
         )
         full_context = {**self.get_serializer_context(), **(context or {})}
         return respond_with_page(source, kind, query, full_context)

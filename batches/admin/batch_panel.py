@@ -24,12 +24,9 @@ from batches.reporting.progress import STATUSES, counts_of, progress_of
 from batches.reporting.reasons import reasons_of
 from batches.services import batches as services
 from voiceops.core.extension_points import ExtensionPoint
-from voiceops.core.remembered import CostlyAnswers
 
 Status = Batch.Status
 MAX_LIVE_BATCHES = 50
-LONG_LIST_ROWS = 50_000
-LONG_LIST_STATES: CostlyAnswers[dict[str, SafeString]] = CostlyAnswers()
 # The query of a changelist that is filtered to one batch: it uses the index of the file's order.
 BATCH_FILTER = "batch__id__exact"
 
@@ -157,7 +154,7 @@ def live_progress(request: HttpRequest) -> JsonResponse:
     # The large progress costs more queries, and only a batch's own page shows it.
     if len(batches) == 1:
         [batch] = batches
-        return JsonResponse({str(batch.pk): _recent_states_of(batch)})
+        return JsonResponse({str(batch.pk): _states_of(batch)})
     counts = counts_of(batches)
     return JsonResponse(
         {
@@ -167,17 +164,8 @@ def live_progress(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _recent_states_of(batch: Batch) -> dict[str, SafeString]:
-    """Return the same, for a long list from a little earlier: its pages poll every two seconds."""
-    if (batch.rows_total or 0) < LONG_LIST_ROWS:
-        return _states_of(batch)
-    # An order, or a pause of its own, is displayed at once.
-    key = (batch.pk, batch.status, batch.error, batch.rows_total, batch.rejected_count)
-    return LONG_LIST_STATES.get(key, lambda: _states_of(batch))
-
-
 def _states_of(batch: Batch) -> dict[str, SafeString]:
-    """Return all that is shown of a batch, from one count of its recipients."""
+    """Return all that is shown of a batch, from one reading of its counts."""
     progress = progress_of(batch, now=timezone.now())
     counts = progress["counts"]
     return {

@@ -1,6 +1,7 @@
 from batches.models.batches import Batch, default_retry
 from batches.models.callbacks import Callback
 from batches.models.column_mappings import SavedMapping
+from batches.models.recipient_counts import RecipientCount
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
 from batches.models.saved_reports import ReportSubscription, SavedReport
 from batches.models.suppression_imports import SuppressionImport
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Callback",
     "Recipient",
+    "RecipientCount",
     "RecipientQuerySet",
     "RejectedRow",
     "ReportSubscription",

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, QuerySet, UUIDField
+from django.db.models import F, Max, QuerySet, Sum, UUIDField
 
 from batches.dialing.batch_budgets import cost_of_batch
-from batches.models import Batch, Recipient
+from batches.models import Batch, Recipient, RecipientCount
 from telephony.models import Call
 from voiceops.core.ids import lowest_id
 from voiceops.core.prices import describe_amount
@@ -19,15 +19,18 @@ RATE_WINDOW_SECONDS = 10.0
 # A call's row is never older than this when it is dialled.
 MAX_RESERVATION_AGE = timedelta(minutes=3)
 STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
+# Filters of a batch's list whose rows are counted already.
+COUNTED_FILTERS = ("status", "outcome")
 Counts = dict[str, int]
 
 
-def _count_statuses(recipients: QuerySet[Recipient]) -> QuerySet[Recipient, Any]:
-    return recipients.order_by().values_list("batch_id", "status").annotate(Count("pk"))
+def _count_statuses(counts: QuerySet[RecipientCount]) -> QuerySet[RecipientCount, Any]:
+    return counts.order_by().values_list("batch_id", "status").annotate(Sum("recipients"))
 
 
 STATUSES_OF_BATCH: CompiledQuery[Any] = CompiledQuery(
-    lambda batch: _count_statuses(Recipient.unscoped.filter(batch=batch)), batch=UUIDField()
+    lambda batch: _count_statuses(RecipientCount.unscoped.filter(batch_id=batch)),
+    batch=UUIDField(),
 )
 
 
@@ -41,10 +44,17 @@ def counts_of(batches: Iterable[Any]) -> dict[UUID, Counts]:
     if len(rejected) == 1:
         rows: Iterable[Any] = STATUSES_OF_BATCH.rows(batch=next(iter(rejected)))
     else:
-        rows = _count_statuses(Recipient.unscoped.filter(batch__in=list(rejected)))
+        rows = _count_statuses(RecipientCount.unscoped.filter(batch_id__in=list(rejected)))
     for batch_id, status, count in rows:
         by_batch[batch_id][status] = count
     return {pk: _with_totals(counts, rejected[pk]) for pk, counts in by_batch.items()}
+
+
+def numbers_of(values: Mapping[str, Any], *, query: Mapping[str, Any]) -> QuerySet[RecipientCount]:
+    """Return counts whose `number`s add up to how many recipients of a batch the query asks for."""
+    filters = {name: query[name] for name in COUNTED_FILTERS if name in query}
+    counts = RecipientCount.unscoped.filter(batch_id=values["batch"], **filters)
+    return counts.annotate(number=F("recipients"))
 
 
 def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
@@ -103,29 +113,28 @@ def estimated_end(
     pace = rate or batch.calls_per_second or number_rate
     if not pace:
         return None
-    return max(now + timedelta(seconds=open_count / pace), recipients.last_due_at or now)
+    waiting = batch.recipients.filter(due_at__isnull=False)
+    last_due_at = waiting.aggregate(last=Max("due_at"))["last"]
+    return max(now + timedelta(seconds=open_count / pace), last_due_at or now)
 
 
 @dataclass(frozen=True)
 class _RecipientStats:
     counts: Counts
     outcomes: Counts
-    last_due_at: datetime | None
 
     @classmethod
     def of(cls, batch: Batch) -> "_RecipientStats":
-        """Count the batch's recipients in one query."""
+        """Read the counts of the batch's recipients in one query."""
         by_status: Counts = {}
         outcomes: Counts = {}
-        last_due_at: datetime | None = None
-        groups = batch.recipients.order_by().values_list("status", "outcome")
-        for status, outcome, count, due_at in groups.annotate(Count("pk"), Max("due_at")):
-            by_status[status] = by_status.get(status, 0) + count
-            if outcome is not None and status in Recipient.Status.with_outcome():
-                outcomes[outcome] = outcomes.get(outcome, 0) + count
-            if due_at is not None:
-                last_due_at = max(due_at, last_due_at or due_at)
-        return cls(_with_totals(by_status, batch.rejected_count), outcomes, last_due_at)
+        counts = RecipientCount.unscoped.filter(batch_id=batch.pk).order_by()
+        groups = counts.values_list("status", "outcome").annotate(number=Sum("recipients"))
+        for status, outcome, number in groups.exclude(number=0):
+            by_status[status] = by_status.get(status, 0) + number
+            if outcome and status in Recipient.Status.with_outcome():
+                outcomes[outcome] = outcomes.get(outcome, 0) + number
+        return cls(_with_totals(by_status, batch.rejected_count), outcomes)
 
     @property
     def answer_rate(self) -> float | None:

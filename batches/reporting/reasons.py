@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from batches.models import Batch, Recipient
+from batches.models import Batch, Recipient, RecipientCount
 from telephony.domain.dial_verdicts import BY_REASON
 
 Status = Recipient.Status
@@ -182,11 +182,11 @@ def reasons_of(batch: Batch) -> list[dict[str, Any]]:
     """
     waiting = waiting_reason(batch, timezone.now())
     counts: Counter[str] = Counter()
-    never_called = Q(attempts=0, status__in=(Status.PENDING, Status.FAILED))
+    never_called = Q(has_attempts=False, status__in=(Status.PENDING, Status.FAILED))
     given_up = Q(status__in=(Status.SKIPPED, Status.CANCELLED, Status.REVIEW))
     postponed = Q(status=Status.RETRYING, reason__in=POSTPONING_REASONS)
-    recipients = batch.recipients.filter(never_called | given_up | postponed).order_by()
-    for reason, count in recipients.values_list("reason").annotate(Count("pk")):
+    alike = RecipientCount.unscoped.filter(never_called | given_up | postponed, batch_id=batch.pk)
+    for reason, count in alike.order_by().values_list("reason").annotate(Sum("recipients")):
         counts[reason or waiting] += count
     rejected = batch.rejected_rows.order_by().values_list("error_code")
     for code, count in rejected.annotate(Count("pk")):

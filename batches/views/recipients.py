@@ -16,6 +16,7 @@ from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from accounts.tenancy import NoDefaultManagerModel
 from batches.models import Batch, Recipient, RejectedRow
+from batches.reporting.progress import COUNTED_FILTERS, numbers_of
 from batches.reporting.reasons import reasons_of
 from batches.serializers.recipients import (
     ReasonCountSerializer,
@@ -45,6 +46,7 @@ class BatchRowsViewSet(WorkspaceViewSet):
 
     row_model: type[NoDefaultManagerModel]
     batch_columns: tuple[str, ...]  # what the rows' bodies need of their batch
+    count_rows: Callable[..., QuerySet[Any]] | None = None
 
     def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         return queryset.select_related("phone_number", "workspace")
@@ -57,6 +59,7 @@ class BatchRowsViewSet(WorkspaceViewSet):
             model=self.row_model,
             unique="row_number",
             context={"batch": batch, "now": timezone.now()},
+            count=self.count_rows,
             batch=batch.id,
         )
 
@@ -65,6 +68,7 @@ class BatchRowsViewSet(WorkspaceViewSet):
 class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
     serializer_class = RecipientSerializer
     row_model = Recipient
+    count_rows = staticmethod(numbers_of)
     batch_columns = ("variable_names",)
     query_class = RecipientQuery
     parser_classes = LIST_PARSERS
@@ -120,7 +124,7 @@ class RejectedRowViewSet(BatchRowsViewSet):
 
 def list_in_file_order(rows: QuerySet[Any], query: Mapping[str, Any]) -> QuerySet[Any]:
     """Return a batch's rows that the query asks for."""
-    filters = {name: query[name] for name in ("status", "outcome") if name in query}
+    filters = {name: query[name] for name in COUNTED_FILTERS if name in query}
     return rows.filter(**filters).order_by("row_number")
 
 

@@ -21,6 +21,7 @@ from ops.bench.row_copies import copy_row
 from telephony.models import Call, CallEvent, Outcome, PhoneNumber, SipTrunk, Stage, Turn
 from webhooks.models import WebhookEndpoint
 
+BENCH_EMAIL = "bench@example.com"
 SMALL_BATCHES = 120
 RECIPIENTS_PER_SMALL_BATCH = 20
 AGENTS = 30
@@ -121,7 +122,7 @@ def prepare_rows(rows: int, *, days: int = 0, long_batches: int = 1) -> ApiRows:
 
 def _create_manager(workspace: Workspace) -> User:
     user = User.objects.create(
-        email="bench@example.com", default_workspace=workspace, email_proven_at=timezone.now()
+        email=BENCH_EMAIL, default_workspace=workspace, email_proven_at=timezone.now()
     )
     Membership.unscoped.create(workspace=workspace, user=user, role=Role.MANAGER)
     return user

@@ -6,10 +6,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 from django.core.management import CommandError
 
-from ops.serving.postgres_server import temporary_postgres
+from ops.serving.postgres_server import kept_postgres, temporary_postgres
 from voiceops.core.errors import DomainError
 
 INSIDE_BENCH_VARIABLE = "VOICEOPS_BENCH"
@@ -20,14 +21,16 @@ def is_rerun() -> bool:
     return os.environ.get(INSIDE_BENCH_VARIABLE) == "1"
 
 
-def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") -> int:
+def rerun_isolated(
+    environment: Mapping[str, str], *, database_url: str = "", kept: Path | None = None
+) -> int:
     """Run this command again on the given database, else on a PostgreSQL server of its own, with a
-    folder of its own; returns the exit code.
+    folder of its own; returns the exit code. The server's data is kept in `kept`.
 
     Raises CommandError when PostgreSQL is needed and not installed.
     """
     with ExitStack() as stack:
-        url = database_url or _start_postgres(stack)
+        url = database_url or _start_postgres(stack, kept)
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True)
         )
@@ -38,10 +41,10 @@ def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") ->
         return done.returncode
 
 
-def _start_postgres(stack: ExitStack) -> str:
+def _start_postgres(stack: ExitStack, kept: Path | None) -> str:
     """The URL of a server that is stopped with `stack`. Raises CommandError."""
     try:
-        return stack.enter_context(temporary_postgres()).url
+        return stack.enter_context(kept_postgres(kept) if kept else temporary_postgres()).url
     except DomainError as error:
         raise CommandError(str(error)) from error
 

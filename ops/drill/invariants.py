@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from batches.models import Batch, Recipient
+from batches.reporting.progress import STATUSES, counts_of
 from telephony.domain.latest_ends import DURATION_MARGIN, latest_unanswered_end, maximum_end
 from telephony.models import Call
 
@@ -71,6 +72,7 @@ class CallLedger:
     dials: list[Dial]
     calls_per_second: float
     uploaded_rows: int
+    counts: dict[str, int]  # what everybody is shown
     violations: list[str] = field(default_factory=list)  # in words
 
     def check_all(self, *, check_outcomes: bool = True) -> None:
@@ -87,6 +89,7 @@ class CallLedger:
             self.check_completed_were_dialed,
             self.check_pace,
             self.check_no_recipient_is_lost,
+            self.check_counts_match_recipients,
             self.check_calls_do_not_overlap,
             self.check_answered_are_not_dialed_again,
             self.check_calls_end_in_time,
@@ -160,6 +163,12 @@ class CallLedger:
         expected = self.uploaded_rows - self.batch.rejected_count
         if len(self.recipients) != expected:
             yield f"{expected} recipients were uploaded, {len(self.recipients)} are stored"
+
+    def check_counts_match_recipients(self) -> Iterator[str]:
+        statuses = Counter(recipient.status for recipient in self.recipients)
+        for status in STATUSES:
+            if self.counts[status] != statuses[status]:
+                yield f"{self.counts[status]} of {statuses[status]} {status} are counted"
 
     def check_calls_do_not_overlap(self) -> Iterator[str]:
         """An attempt is dialed only after the recipient's attempt before it has ended."""
@@ -301,5 +310,6 @@ def read_ledger(
             if dial["room"].startswith("vo-")
         ],
         uploaded_rows=uploaded_rows,
+        counts=counts_of([batch])[batch.pk],
         calls_per_second=batch.calls_per_second or batch.phone_number.calls_per_second,
     )

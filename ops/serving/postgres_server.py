@@ -50,6 +50,10 @@ class PostgresServer:
         )
         self._pg_ctl("-l", str(self.folder / "log"), "-o", server_options, "start")
 
+    def stop(self) -> None:
+        """Stop the server in order. Raises DomainError."""
+        self._pg_ctl("-m", "fast", "stop")
+
     def crash(self) -> None:
         """Stop the server as a crash does, without a shutdown checkpoint. Raises DomainError."""
         self._pg_ctl("-m", "immediate", "stop")
@@ -78,6 +82,21 @@ def temporary_postgres() -> Iterator[PostgresServer]:
             server.crash()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def kept_postgres(folder: Path) -> Iterator[PostgresServer]:
+    """The server whose data was kept in the folder, or a fresh one that is. Raises DomainError."""
+    [port] = free_ports(1)
+    server = PostgresServer(folder.resolve(), port)
+    if not (folder / "data").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def find_postgres_program(name: str) -> str:

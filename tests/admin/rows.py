@@ -16,6 +16,7 @@ from accounts.models import (
     StaffTry,
     Workspace,
 )
+from batches.models import RecipientCount
 from telephony.models import (
     CallEvent,
     HourlyCalls,
@@ -128,6 +129,9 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     ),
     "batch": make.batch,
     "recipient": lambda of: make.recipient(make.batch(of)),
+    "recipientcount": lambda of: RecipientCount.unscoped.get(
+        batch_id=make.recipient(make.batch(of)).batch_id
+    ),
     "rejectedrow": lambda of: make.rejected_row(make.batch(of)),
     "callback": make.callback,
     "savedmapping": make.saved_mapping,

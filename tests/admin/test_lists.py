@@ -11,13 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry, Workspace
 from accounts.staff.number_search import last_digits, possible_numbers
-from batches.admin.batch_panel import LONG_LIST_ROWS
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from telephony.models import Call
 from tests import make
 from tests.admin.pages import page_of
 from voiceops.core.ids import lowest_id
-from voiceops.core.remembered import CostlyAnswers
 
 NUMBER = "+12025550186"
 SPELLINGS = (
@@ -211,21 +209,3 @@ def test_an_empty_list_says_so(staff: Client, db: None) -> None:
 
     assert "There are no rejected rows yet" in page
     assert "Create a new item" not in page
-
-
-def test_the_progress_of_a_long_list_is_counted_once_for_many_viewers(
-    staff: Client, ours: Workspace
-) -> None:
-    batch = make.batch(ours, status="running", rows_total=LONG_LIST_ROWS)
-    row = make.recipient(batch)
-    live = ("/admin/batches/batch/live/", {"ids": str(batch.pk)})
-
-    with patch("batches.admin.batch_panel.LONG_LIST_STATES", CostlyAnswers(times=1e6)):
-        first = staff.get(*live).json()
-        Recipient.unscoped.filter(pk=row.pk).update(status="completed")
-        soon = staff.get(*live).json()
-        Batch.unscoped.filter(pk=batch.pk).update(status="paused")
-        after_an_order = staff.get(*live).json()[str(batch.pk)]["large"]
-
-    assert soon == first
-    assert "1 of 1 recipients (100 %)" in after_an_order

@@ -44,8 +44,8 @@ def test_worker_starts_its_threads_and_waits_for_the_broker_with_delivery_only()
     )
 
     before_broker, with_broker = done.stdout.splitlines()
-    threads = ["MainThread", "call-watch", "checkpoint", "disk-alarm"]
-    threads += ["hourly-counts", "intake", "retention", "sweep"]
+    threads = ["MainThread", "call-watch", "checkpoint", "counting", "disk-alarm"]
+    threads += ["intake", "retention", "sweep"]
     assert before_broker == str(threads), done.stderr
     assert with_broker == str([*threads, "webhook-delivery"])
 

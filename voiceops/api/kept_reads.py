@@ -47,7 +47,8 @@ class Source(NamedTuple):
 
     All that the queryset depends on, besides the values, is in `key`. Without a key the statement
     is not kept. `unique` is the column by which a deep page is found. `narrow` leaves out rows that
-    count for the total, but lie before those that are walked to.
+    count for the total, but lie before those that are walked to. `counted` returns rows whose
+    `number`s add up to the total, where such are kept.
     """
 
     key: Hashable
@@ -55,6 +56,7 @@ class Source(NamedTuple):
     values: Mapping[str, Any]
     unique: str = "pk"
     narrow: Callable[[QuerySet[Any, Any]], QuerySet[Any, Any]] | None = None
+    counted: Build | None = None
 
 
 class PageBounds(NamedTuple):
@@ -99,7 +101,7 @@ def read_page(
     page = _keep(
         (source.key, kind, bounds.size, depth),
         source,
-        lambda queryset: _page_statement(queryset, source, kind, bounds, depth),
+        lambda values: _page_statement(source, values, kind, bounds, depth),
     )
     statement = page.statement
     sql = statement.sql.replace(str(ROWS_TO_SKIP), str(min(bounds.start, MAX_SKIPPED)), 1)
@@ -110,7 +112,9 @@ def read_page(
         return _bodies_of(found, kind, page, context), total
     if not bounds.start:
         return [], 0
-    counted = _keep((source.key, "count"), source, _count_statement)
+    counted = _keep(
+        (source.key, "count"), source, lambda values: Kept(_total_statement(source, values))
+    )
     return [], run_statement(counted.statement, source.values)[0][0]
 
 
@@ -125,14 +129,16 @@ def read_rows(
     source: Source, kind: type[BaseSerializer[Any]], context: Mapping[str, Any]
 ) -> list[Any]:
     """Return the bodies of the few rows that a key finds."""
-    kept = _keep((source.key, kind), source, lambda queryset: _kept(_columns(queryset, kind)))
+    kept = _keep(
+        (source.key, kind), source, lambda values: _kept(_columns(source.build(values), kind))
+    )
     found = run_statement(kept.statement, source.values, is_prepared=True)
     return _bodies_of(found, kind, kept, context)
 
 
 def find_row(source: Source) -> Any | None:
     """Return the instance of the one row, or None when there is none."""
-    kept = _keep((source.key, "instance"), source, _kept)
+    kept = _keep((source.key, "instance"), source, lambda values: _kept(source.build(values)))
     found = run_statement(kept.statement, source.values, is_prepared=True)
     prefetch_related_objects(found, *kept.prefetched)
     return found[0] if found else None
@@ -141,9 +147,9 @@ def find_row(source: Source) -> Any | None:
 def find_columns(source: Source, columns: Sequence[str]) -> Any | None:
     """Return these columns of the one row as a named tuple, or None when there is no row."""
 
-    def compile_it(queryset: QuerySet[Any, Any]) -> tuple[Statement, Any]:
-        statement = compile_statement(queryset.values_list(*columns), default_connection())
-        return statement, make_row_class(columns)
+    def compile_it(values: Mapping[str, Any]) -> tuple[Statement, Any]:
+        rows = source.build(values).values_list(*columns)
+        return compile_statement(rows, default_connection()), make_row_class(columns)
 
     statement, make = _keep((source.key, columns), source, compile_it)
     found = run_statement(statement, source.values, is_prepared=True)
@@ -179,14 +185,14 @@ def split_filters(
     return (query.get("sort"), tuple(sorted(chosen.items())), tuple(sorted(ids))), ids
 
 
-def _keep(key: Hashable, source: Source, compile_it: Callable[[QuerySet[Any, Any]], Any]) -> Any:
-    """Return what was made of the source's queryset for this key, or make it."""
+def _keep(key: Hashable, source: Source, compile_it: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """Return what was made for this key of the source's values, or make it."""
     if source.key is None:
-        return compile_it(source.build(source.values))
+        return compile_it(source.values)
     vendor_key = (default_connection().vendor, key)
     if vendor_key not in _statements:
         markers = {name: Parameter(name, models.UUIDField()) for name in source.values}
-        made = compile_it(source.build(markers))
+        made = compile_it(markers)
         with _writing:
             if len(_statements) >= MAX_KEPT:
                 _statements.clear()
@@ -202,29 +208,35 @@ def _depth_of(bounds: PageBounds) -> str:
 
 
 def _page_statement(
-    queryset: QuerySet[Any, Any],
     source: Source,
+    values: Mapping[str, Any],
     kind: type[BaseSerializer[Any]],
     bounds: PageBounds,
     depth: str,
 ) -> Kept:
-    listed = source.narrow(queryset) if source.narrow else queryset
+    listed = source.build(values)
+    listed = source.narrow(listed) if source.narrow else listed
     start = 0 if depth == "first" else ROWS_TO_SKIP
     rows = slice(start, start + bounds.size)
     if depth == "deep":
         unique = listed.values(source.unique)[rows]
         listed, rows = listed.filter(**{f"{source.unique}__in": unique}), slice(None)
-    count = _count_statement(queryset).statement
-    listed = listed.annotate(**{TOTAL: Total(count.sql, tuple(count.parameters))})
+    total = _total_statement(source, values)
+    listed = listed.annotate(**{TOTAL: Total(total.sql, tuple(total.parameters))})
     if reads_values(kind):
         listed = kind.values_of(listed, TOTAL)
     return _kept(listed[rows])
 
 
-def _count_statement(queryset: QuerySet[Any, Any]) -> Kept:
-    counted = _kept(queryset.order_by().values_list("pk")).statement
-    sql = f"SELECT COUNT(*) FROM ({counted.sql}) counted"  # noqa: S608 Django has written it
-    return Kept(counted._replace(sql=sql, converters=(), texts=()))
+def _total_statement(source: Source, values: Mapping[str, Any]) -> Statement:
+    """Count the rows, or add up the numbers that are kept of them."""
+    if source.counted is None:
+        rows, total = source.build(values).values_list("pk"), "COUNT(*)"
+    else:
+        rows, total = source.counted(values).values_list("number"), "COALESCE(SUM(number), 0)"
+    counted = _kept(rows.order_by()).statement
+    sql = f"SELECT {total} FROM ({counted.sql}) counted"  # noqa: S608 Django has written it
+    return counted._replace(sql=sql, converters=(), texts=())
 
 
 def _columns(queryset: QuerySet[Any, Any], kind: type[BaseSerializer[Any]]) -> QuerySet[Any, Any]:
