@@ -8,6 +8,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.models import Workspace
 from telephony.models import PUBLIC_STATUS, Call, Stage
+from telephony.services.number_search import find_numbers
 from voiceops.core.ids import lowest_id
 
 ID_TIME_MARGIN = timedelta(minutes=1)  # a row is written at most this long after its id was made
@@ -78,8 +79,15 @@ def hold_back_unsent(calls: QuerySet[Call], workspace: Workspace, now: datetime)
 
 def search_condition(workspace: Workspace, text: str) -> Q:
     """Match calls whose numbers or transcript contain the text, in any case."""
-    spoken = Q(pk__in=workspace.turns.filter(text__icontains=text).values("call_id"))
-    # A text without digits is in no number, and without the OR the transcript's index can serve.
+    spoken = workspace.turns.filter(text__icontains=text).order_by().values("call_id")
+    # A text without digits is in no number.
     if not any(character.isdigit() for character in text):
-        return spoken
-    return spoken | Q(from_number__icontains=text) | Q(to_number__icontains=text)
+        return Q(pk__in=spoken)
+    numbers = find_numbers(workspace, text)
+    if numbers is None:
+        return Q(pk__in=spoken) | Q(from_number__icontains=text) | Q(to_number__icontains=text)
+    calls = workspace.calls.listed().order_by()
+    # One list of ids, where alternatives would have every call read.
+    calling = calls.filter(from_number__in=numbers).values("pk")
+    called = calls.filter(to_number__in=numbers).values("pk")
+    return Q(pk__in=spoken.union(calling, called))
