@@ -37,10 +37,12 @@ serve: $(RUNTIME) ## install, and run sandbox, web server and worker [PORT=]
 	@exec $(PY) manage.py serve
 
 # Most tests wait for something, so there are two processes for each core. Drills measure time, so
-# they run alone, and also when other tests have failed.
+# they run without other tests, and also when those have failed.
+DRILLS = $(shell grep -rl --include='test_*.py' 'mark\.drill' tests)
+
 test: $(DEV) ## run all tests; with ARGS, those that it selects, without drills [ARGS="-k word"]
 	@status=0; $(PY) -m pytest -n $$(($$(nproc) * 2)) --dist worksteal -m "not drill" $(ARGS) || status=$$?; \
-		$(if $(ARGS),,$(PY) -m pytest -m drill || status=$$?;) exit $$status
+		$(if $(ARGS),,$(PY) -m pytest -n 3 -m drill $(DRILLS) || status=$$?;) exit $$status
 
 # `make --keep-going check` runs every check even when one has failed.
 check: check-format check-lint check-types check-imports check-migrations check-deploy test ## check format, lint, types, imports, migrations, deploy settings, and run all tests
