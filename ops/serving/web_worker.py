@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -87,7 +87,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""
         super().load_wsgi()
-        self.wsgi = discard_unread_bodies(self.wsgi)
+        self.wsgi = send_at_once(discard_unread_bodies(self.wsgi))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Respond and close. The request is not logged, because it may contain a credential."""
@@ -101,6 +101,38 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
             util.write_nonblock(client, _response(status, detail))
         except OSError:
             self.log.debug("The client had disconnected before the response was sent")
+
+
+class _Sent:
+    """A body that has been sent: nothing is left of it, but it has to be closed."""
+
+    def __init__(self, body: Any) -> None:
+        self.close = body.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+def send_at_once(application: Application) -> Application:
+    """Wrap an application: head and body of a response that is whole leave in one packet.
+
+    Gunicorn sends them one after the other, for which a client wakes twice.
+    """
+
+    def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = application(environ, start_response)
+        response = start_response.__self__  # gunicorn's own
+        content = getattr(body, "content", b"")  # Django's streamed responses have none
+        if response.response_length != len(content) or environ["REQUEST_METHOD"] == "HEAD":
+            return body
+        fields = [f"{name}: {value}\r\n" for name, value in response.headers]
+        head = "".join([*response.default_headers(), *fields, "\r\n"])
+        response.sock.sendall(head.encode("latin-1") + content)
+        response.headers_sent = True
+        response.sent = len(content)
+        return _Sent(body)
+
+    return respond
 
 
 def discard_unread_bodies(application: Application) -> Application:

@@ -159,6 +159,15 @@ def exchange(port: int, *parts: bytes, until: bytes) -> str:
     return answer.decode()
 
 
+def test_head_and_body_of_a_response_arrive_together(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(HEALTH)
+        answer = client.recv(65_536).decode()
+
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert answer.endswith('{"status": "alive"}')
+
+
 def test_requests_that_do_not_wait_for_responses_are_answered_in_order(port: int) -> None:
     unknown = HEALTH.replace(b"/healthz", b"/no-such-path")
 
@@ -258,6 +267,7 @@ def test_a_server_that_stops_answers_what_is_sent_on_kept_connections(tmp_path: 
 
 def test_two_processes_share_the_connections_of_a_client(tmp_path: Path) -> None:
     with running_server(tmp_path, processes=2) as (port, process), ExitStack() as held:
+        assert becomes_true(lambda: len(serving_children(process.pid)) == 2, seconds=20)
         clients = [
             held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             for _ in range(20)
@@ -265,14 +275,18 @@ def test_two_processes_share_the_connections_of_a_client(tmp_path: Path) -> None
         for client in clients:  # which are accepted when they have an answer
             client.sendall(HEALTH)
             assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
-        connections = [len(established(pid, port)) for pid in children_of(process.pid)]
+        connections = [len(established(pid, port)) for pid in serving_children(process.pid)]
 
     assert sum(connections) >= 20
     assert min(connections) >= 4
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def serving_children(pid: int) -> list[int]:
+    """The children of a process that have begun to serve, with threads."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child) for child in children if len(list(Path(f"/proc/{child}/task").iterdir())) > 1
+    ]
 
 
 def established(pid: int, port: int) -> set[str]:
