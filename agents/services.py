@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet, UUIDField
 from django.utils import timezone
 
 from accounts import audit
@@ -15,6 +15,7 @@ from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.rehearsing.rehearsals import require_rehearsed
 from voiceops.core.errors import Invalid, NotFound, StateForbids
 from voiceops.core.extension_points import ExtensionPoint
+from voiceops.db.compiled_query import CompiledQuery
 
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
@@ -171,7 +172,18 @@ def published_version(agent: Agent) -> AgentVersion:
 
 def find_published_version(agent: Agent) -> AgentVersion | None:
     """Return the published version as the database has it now, or None without one."""
-    return agent.versions.filter(number=F("agent__published_version")).first()
+    version = PUBLISHED_QUERY.first(agent_id=agent.pk)
+    if version is not None:
+        version.agent = agent
+    return version
+
+
+def _published_versions(agent_id: Any) -> QuerySet[AgentVersion]:
+    return AgentVersion.unscoped.filter(agent=agent_id, number=F("agent__published_version"))
+
+
+# Every call that is ordered asks for it.
+PUBLISHED_QUERY = CompiledQuery(_published_versions, agent_id=UUIDField())
 
 
 def _with_secret_headers(config: Mapping[str, Any], stored: Sequence[Any]) -> Mapping[str, Any]:

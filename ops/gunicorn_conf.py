@@ -8,6 +8,7 @@ from typing import Any
 
 from django.urls import get_resolver
 
+from ops.serving.first_request import answer_first_request
 from voiceops.core.process_tuning import (
     WEB_YOUNG_OBJECTS,
     disable_query_log,
@@ -48,6 +49,7 @@ def when_ready(server: Any) -> None:
     """Prepare the process before the first worker is forked from it."""
     # The views and all that they import, which the first request of each worker would load again.
     get_resolver().resolve("/healthz")
+    answer_first_request(server.app.wsgi())
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc(WEB_YOUNG_OBJECTS)

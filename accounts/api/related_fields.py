@@ -47,6 +47,7 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         row = queryset.filter(pk=data).first()
         if row is None:
             raise not_found(queryset.model)
+        row.workspace = self.context["workspace"]  # which need not be read again
         return row
 
 

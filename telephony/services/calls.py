@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import phonenumbers
 from django.db import transaction
+from django.db.models import QuerySet, UUIDField
 
 from accounts import audit
 from accounts.auth.principal import Principal
@@ -30,6 +31,7 @@ from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
 from voiceops.core.pii import mask_number
+from voiceops.db.compiled_query import CompiledQuery
 
 SuppressionCheck: TypeAlias = Callable[[Workspace, str], bool]
 SUPPRESSION_CHECKS: ExtensionPoint[SuppressionCheck] = ExtensionPoint("suppression checks")
@@ -99,9 +101,20 @@ def require_metadata_fits(call: Call, version: AgentVersion) -> None:
 
 def find_default_number(workspace: Workspace) -> PhoneNumber | None:
     """Return the workspace's newest active number with an outbound trunk."""
-    active = workspace.phone_numbers.filter(status=PhoneNumber.Status.ACTIVE)
-    outbound = active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND)
-    return outbound.order_by("-pk").first()
+    number = DEFAULT_NUMBER_QUERY.first(workspace_id=workspace.pk)
+    if number is not None:
+        number.workspace = workspace
+    return number
+
+
+def _default_numbers(workspace_id: Any) -> QuerySet[PhoneNumber]:
+    own = PhoneNumber.unscoped.filter(workspace=workspace_id, status=PhoneNumber.Status.ACTIVE)
+    outbound = own.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND)
+    return outbound.order_by("-pk")[:1]
+
+
+# Every call that is ordered asks for it.
+DEFAULT_NUMBER_QUERY = CompiledQuery(_default_numbers, workspace_id=UUIDField())
 
 
 def require_callable(workspace: Workspace, phone_number: str) -> None:
@@ -137,6 +150,8 @@ def require_daily_budget(workspace: Workspace) -> None:
 
     Raises StateForbids instead of queueing the call until tomorrow, when it is no longer expected.
     """
+    if workspace.max_cost_per_day is None:
+        return
     budget = budget_of_day(workspace, Call.unscoped.open(), database_now())
     if budget is not None and budget.calls_left(1, each=0) == 0:
         raise StateForbids("The workspace has spent its budget of the day")

@@ -105,7 +105,9 @@ def read_page(
     )
     statement = page.statement
     sql = statement.sql.replace(str(ROWS_TO_SKIP), str(min(bounds.start, MAX_SKIPPED)), 1)
-    found = run_statement(statement._replace(sql=sql), source.values)
+    # What is not kept here depends on more than ids, such as a text that is searched for.
+    is_prepared = False if source.key is None else None
+    found = run_statement(statement._replace(sql=sql), source.values, is_prepared=is_prepared)
     if found:
         first = found[0]
         total = first[-1] if isinstance(first, tuple) else getattr(first, TOTAL)

@@ -15,7 +15,7 @@ import time
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _YOUNG_OBJECTS = 50_000  # that are allocated between two collections
-WEB_YOUNG_OBJECTS = 5_000  # garbage of requests has to be few megabytes, in each of the processes
+WEB_YOUNG_OBJECTS = 2_000  # so that the garbage of requests stays within a megabyte or two
 SWITCH_SECONDS = 0.001
 RETURN_MEMORY_SECONDS = 10.0
 _MAX_ARENAS = 2

@@ -15,6 +15,7 @@ Only the statement is kept, never a row: each call reads the database.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connections, models
@@ -23,6 +24,7 @@ from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable, get_related_populators
 
 Row = TypeVar("Row")
+MAX_WRITTEN_OUT = 1000  # texts with their values, of a process
 
 
 class Parameter(Expression):
@@ -141,29 +143,41 @@ def compile_statement(
 
 
 def run_statement(
-    statement: Statement, values: Mapping[str, Any], *, is_prepared: bool = False
+    statement: Statement, values: Mapping[str, Any], *, is_prepared: bool | None = False
 ) -> list[Any]:
     """Run a statement with these values of its parameters, and return its rows.
 
     `is_prepared` makes PostgreSQL plan it once, for any values: wrong where their frequency decides
-    on the best plan.
+    on the best plan. With None, the values are part of the text, and PostgreSQL keeps the plan of a
+    text that comes again: a plan for these values, until its statistics change.
     """
     connection = default_connection()
-    arguments = tuple(
+    arguments: tuple[Any, ...] | None = tuple(
         part.output_field.get_db_prep_value(values[part.name], connection, prepared=False)
         if isinstance(part, Parameter)
         else part
         for part in statement.parameters
     )
+    sql = statement.sql
+    if is_prepared is None and connection.vendor == "postgresql":
+        sql, arguments = _write_out(sql, arguments), None
     with kept_cursor(connection, for_json=statement.for_json, is_prepared=is_prepared) as cursor:
-        cursor.execute(statement.sql, arguments)
+        cursor.execute(sql, arguments)
         found = cursor.fetchall()
     if not statement.converters:
         return found if statement.make is tuple else [statement.make(row) for row in found]
     return [statement.make(row) for row in _convert(found, statement, connection)]
 
 
-def kept_cursor(connection: Any, *, for_json: bool = False, is_prepared: bool) -> Any:
+@lru_cache(maxsize=MAX_WRITTEN_OUT)
+def _write_out(sql: str, arguments: tuple[Any, ...]) -> str:
+    """Return the text with its values, which takes as long as preparing it saves."""
+    # The stubs lack it.
+    text: str = default_connection().ops.compose_sql(sql, arguments)  # type: ignore[attr-defined]
+    return text
+
+
+def kept_cursor(connection: Any, *, for_json: bool = False, is_prepared: bool | None) -> Any:
     """Return a cursor for a statement that is kept."""
     if connection.vendor != "postgresql":
         return connection.cursor()

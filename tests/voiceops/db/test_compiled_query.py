@@ -196,3 +196,24 @@ def test_the_request_after_a_removal_from_the_workspace_is_refused(ours: Workspa
     assert person.get("/agents").json() == {"detail": "Not a member of this workspace"}
     User.objects.filter(pk=user.pk).update(is_active=False)
     assert person.get("/agents").json() == {"detail": "User not found"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares no statement")
+def test_postgresql_keeps_the_plan_of_a_page_for_the_workspace_that_reads_it_again(
+    ours: Workspace, theirs: Workspace
+) -> None:
+    for workspace in (ours, theirs):
+        make.call(workspace, stage="ended", outcome="busy")
+
+    answers = [make.client(ours).get("/calls", {"outcome": "busy"}).json() for _ in range(7)]
+    found = make.client(theirs).get("/calls", {"outcome": "busy"}).json()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        texts = [text for [text] in cursor.fetchall() if "total_of_rows" in text]
+
+    assert answers == [answers[0]] * 7
+    assert (answers[0]["total"], found["total"]) == (1, 1)
+    assert answers[0]["items"] != found["items"]
+    [text] = texts
+    assert str(ours.pk) in text
+    assert "$1" not in text

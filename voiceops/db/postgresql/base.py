@@ -36,10 +36,12 @@ def _adapters(*, ids_as_text: bool) -> AdaptersMap:
 
 
 class KeptStatementCursor(psycopg.Cursor[Any]):
-    """A cursor for statements that are kept. `is_prepared` lets PostgreSQL keep the plan, too."""
+    """A cursor for statements that are kept. `is_prepared` lets PostgreSQL keep the plan, too; None
+    does where the same text comes again.
+    """
 
     kept_adapters = _adapters(ids_as_text=False)
-    is_prepared = False
+    is_prepared: bool | None = False
 
     @property
     def adapters(self) -> AdaptersMap:
@@ -85,7 +87,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         params["prepare_threshold"] = self.settings_dict["OPTIONS"].get("prepare_threshold", 5)
         return params
 
-    def kept_statement_cursor(self, *, for_json: bool, is_prepared: bool) -> Any:
+    def kept_statement_cursor(self, *, for_json: bool, is_prepared: bool | None) -> Any:
         """Return a cursor for a statement that is kept."""
         self.close_if_health_check_failed()
         self.ensure_connection()
