@@ -8,7 +8,7 @@ from typing import Any
 
 from django.urls import get_resolver
 
-from ops.serving.first_request import answer_first_request
+from voiceops.api.first_request import answer_first_request
 from voiceops.core.process_tuning import (
     WEB_YOUNG_OBJECTS,
     disable_query_log,

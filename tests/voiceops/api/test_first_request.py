@@ -4,7 +4,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from pytest_django import Settings
 
-from ops.serving.first_request import answer_first_request
+from voiceops.api.first_request import answer_first_request
 
 
 @pytest.mark.parametrize(
