@@ -266,19 +266,21 @@ def test_a_server_that_stops_answers_what_is_sent_on_kept_connections(tmp_path: 
 
 
 def test_two_processes_share_the_connections_of_a_client(tmp_path: Path) -> None:
-    with running_server(tmp_path, processes=2) as (port, process), ExitStack() as held:
-        assert becomes_true(lambda: len(serving_children(process.pid)) == 2, seconds=20)
-        clients = [
-            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            for _ in range(20)
-        ]
-        for client in clients:  # which are accepted when they have an answer
-            client.sendall(HEALTH)
-            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
-        connections = [len(established(pid, port)) for pid in serving_children(process.pid)]
+    def connections_of_each() -> list[int]:
+        with ExitStack() as held:
+            clients = [
+                held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                for _ in range(20)
+            ]
+            for client in clients:  # which are accepted when they have an answer
+                client.sendall(HEALTH)
+                assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            return [len(established(pid, port)) for pid in serving_children(process.pid)]
 
-    assert sum(connections) >= 20
-    assert min(connections) >= 4
+    with running_server(tmp_path, processes=2) as (port, process):
+        assert becomes_true(lambda: len(serving_children(process.pid)) == 2, seconds=20)
+        # On a busy machine a process may be waited for in vain; always is too often.
+        assert becomes_true(lambda: min(connections_of_each()) >= 4, seconds=20)
 
 
 def serving_children(pid: int) -> list[int]:
