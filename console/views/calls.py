@@ -71,21 +71,29 @@ class RecordingView(Page):
 
 
 class CallOrderView(Page):
-    """Hangs up, or sets the disposition."""
+    """Hangs up, transfers the callee, or sets the disposition."""
 
     required_role = Role.MANAGER
     section = "calls"
 
     def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
-        bodies = {"hangup": None, "disposition": filled(request.POST, "name", "note")}
+        bodies: dict[str, Any] = {
+            "hangup": None,
+            "transfer": {"to": "", **filled(request.POST, "to")},
+            "disposition": filled(request.POST, "name", "note"),
+        }
         if order not in bodies:
             return self.error(404)
         try:
             self.api.post(f"/calls/{pk}/{order}", bodies[order])
         except Refused as refusal:
             return self.refuse(refusal, "call", pk=pk)
-        done = _("The call is being ended.") if order == "hangup" else _("Disposition set.")
-        return self.done(done, "call", pk=pk)
+        done = {
+            "hangup": _("The call is being ended."),
+            "transfer": _("The person is being connected."),
+            "disposition": _("Disposition set."),
+        }
+        return self.done(done[order], "call", pk=pk)
 
 
 class CallsFileView(Page):

@@ -119,6 +119,24 @@ def test_running_call_refreshes_itself_and_can_be_hung_up(ours: Workspace) -> No
     assert "Hang up" not in text_of(later)
 
 
+def test_call_that_cannot_be_transferred_says_why(ours: Workspace) -> None:
+    talking = make.call(ours, stage="in_progress", answered_at=timezone.now())
+    ringing = make.call(ours, stage="ringing")
+    browser = reader(make.member(ours, Role.MANAGER))
+    path = f"/console/calls/{ringing.pk}"
+
+    offered = [
+        "transfer-dialog" in browser.get(f"/console/calls/{call.pk}").content.decode()
+        for call in (talking, ringing)
+    ]
+    wrong = browser.post(f"{path}/order/transfer", {"to": "reception"})
+    early = browser.post(f"{path}/order/transfer", {"to": "+1 202 555 0187"})
+
+    assert offered == [True, False]
+    assert "nvalid phone number" in text_of(browser.get(wrong["Location"]))
+    assert "Call is not in progress." in text_of(browser.get(early["Location"]))
+
+
 def test_disposition_is_set_in_words(ours: Workspace) -> None:
     agent = make.agent(ours, dispositions=[{"name": "not_home", "label": "Not at home"}])
     call = ended_call(ours, agent=agent)
