@@ -88,6 +88,7 @@ def search_condition(workspace: Workspace, text: str) -> Q:
         return Q(pk__in=spoken) | Q(from_number__icontains=text) | Q(to_number__icontains=text)
     calls = workspace.calls.listed().order_by()
     # One list of ids, where alternatives would have every call read.
-    calling = calls.filter(from_number__in=numbers).values("pk")
-    called = calls.filter(to_number__in=numbers).values("pk")
-    return Q(pk__in=spoken.union(calling, called))
+    found = [calls.filter(to_number__in=numbers.called).values("pk")]
+    if numbers.callers:
+        found.append(calls.filter(from_number__in=numbers.callers).values("pk"))
+    return Q(pk__in=spoken.union(*found))

@@ -1,6 +1,7 @@
 """Which numbers of a workspace's calls contain a text: read from indexes, without the calls."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from accounts.models import Workspace
 from telephony.models import CallQuerySet
@@ -11,23 +12,32 @@ MAX_FOUND_NUMBERS = 500
 MAX_CALLERS = 20
 
 
-def find_numbers(workspace: Workspace, text: str) -> set[str] | None:
-    """Return the numbers that contain the text, of both sides; None if there are too many."""
+class FoundNumbers(NamedTuple):
+    """The numbers that contain a text: of those who called, and of those who were called."""
+
+    callers: list[str]
+    called: list[str]
+
+
+def find_numbers(workspace: Workspace, text: str) -> FoundNumbers | None:
+    """Return the numbers that contain the text; None if their calls are too many to look up."""
     calls: CallQuerySet = workspace.calls.all()
-    called = calls.filter(to_number__icontains=text).order_by().values_list("to_number", flat=True)
-    found = set(called.distinct()[: MAX_FOUND_NUMBERS + 1])
-    found.update(_find_callers(calls.listed(), text))
-    return found if len(found) <= MAX_FOUND_NUMBERS else None
+    callers = _find_callers(calls.listed(), text)
+    if callers is None:
+        return None
+    numbers = calls.filter(to_number__icontains=text).order_by()
+    called = list(numbers.values_list("to_number", flat=True).distinct()[: MAX_FOUND_NUMBERS + 1])
+    is_too_much = max(len(callers), len(called)) > MAX_FOUND_NUMBERS
+    return None if is_too_much else FoundNumbers(callers, called)
 
 
-def _find_callers(calls: CallQuerySet, text: str) -> Iterator[str]:
-    """Yield the callers' numbers that contain the text, too many at most."""
+def _find_callers(calls: CallQuerySet, text: str) -> list[str] | None:
+    """Return the callers' numbers that contain the text; None for one that makes most calls."""
     callers = list(_first_callers(calls))
-    if len(callers) > MAX_CALLERS:
-        numbers = calls.filter(from_number__icontains=text).order_by()
-        yield from numbers.values_list("from_number", flat=True).distinct()[: MAX_FOUND_NUMBERS + 1]
-        return
-    yield from (number for number in callers if text.lower() in number.lower())
+    if len(callers) <= MAX_CALLERS:
+        return None if any(text.lower() in number.lower() for number in callers) else []
+    numbers = calls.filter(from_number__icontains=text).order_by()
+    return list(numbers.values_list("from_number", flat=True).distinct()[: MAX_FOUND_NUMBERS + 1])
 
 
 def _first_callers(calls: CallQuerySet) -> Iterator[str]:

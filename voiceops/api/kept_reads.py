@@ -115,7 +115,9 @@ def read_page(
     if not bounds.start:
         return [], 0
     counted = _keep(
-        (source.key, "count"), source, lambda values: Kept(_total_statement(source, values))
+        (source.key, "count"),
+        source,
+        lambda values: Kept(_total_statement(source, values, source.build(values))),
     )
     return [], run_statement(counted.statement, source.values)[0][0]
 
@@ -216,24 +218,26 @@ def _page_statement(
     bounds: PageBounds,
     depth: str,
 ) -> Kept:
-    listed = source.build(values)
-    listed = source.narrow(listed) if source.narrow else listed
+    queryset = source.build(values)
+    listed = source.narrow(queryset) if source.narrow else queryset
     start = 0 if depth == "first" else ROWS_TO_SKIP
     rows = slice(start, start + bounds.size)
     if depth == "deep":
         unique = listed.values(source.unique)[rows]
         listed, rows = listed.filter(**{f"{source.unique}__in": unique}), slice(None)
-    total = _total_statement(source, values)
+    total = _total_statement(source, values, queryset)
     listed = listed.annotate(**{TOTAL: Total(total.sql, tuple(total.parameters))})
     if reads_values(kind):
         listed = kind.values_of(listed, TOTAL)
     return _kept(listed[rows])
 
 
-def _total_statement(source: Source, values: Mapping[str, Any]) -> Statement:
+def _total_statement(
+    source: Source, values: Mapping[str, Any], queryset: QuerySet[Any, Any]
+) -> Statement:
     """Count the rows, or add up the numbers that are kept of them."""
     if source.counted is None:
-        rows, total = source.build(values).values_list("pk"), "COUNT(*)"
+        rows, total = queryset.values_list("pk"), "COUNT(*)"
     else:
         rows, total = source.counted(values).values_list("number"), "COALESCE(SUM(number), 0)"
     counted = _kept(rows.order_by()).statement
