@@ -111,7 +111,7 @@ def _life(call: Call, chance: random.Random) -> Iterator[Post]:
     """The events of one call: in order but for some neighbours, and some webhooks twice."""
     is_answered = chance.random() < ANSWERED_CALLS_SHARE
     hooks = [_webhook(call, name, parts) for name, parts in _webhooks(call, is_answered)]
-    events = [*_answered_reports()] if is_answered else [*_unanswered_reports()]
+    events = [*answered_reports()] if is_answered else [*_unanswered_reports()]
     reports = [_report(call, each) for each in events]
     first = (*hooks[:2], reports[0], *hooks[2:4])
     posts = [*first, *reports[1:-1], *hooks[4:6], reports[-1], *hooks[6:]]
@@ -158,7 +158,7 @@ def _unanswered_reports() -> Iterator[list[dict[str, Any]]]:
     yield [_event("agent_alive")]
 
 
-def _answered_reports() -> Iterator[list[dict[str, Any]]]:
+def answered_reports() -> Iterator[list[dict[str, Any]]]:
     yield from _unanswered_reports()
     yield [_event("callee_answered")]
     yield [_event("detected", kind="human"), _turn("agent"), _turn("user")]

@@ -1,5 +1,6 @@
 """One run of the intake benchmark: events sent to one server, and the state they end in."""
 
+import resource
 import signal
 import subprocess
 import tempfile
@@ -42,6 +43,7 @@ class IntakeRun:
     app_cpu: float
     worker_cpu: float
     database_cpu: float
+    wrk_cpu: float  # of the load itself, which runs on the same cores
 
     @property
     def events_per_second(self) -> float:
@@ -58,7 +60,7 @@ def send_events(
     """
     pids = (server.pid, worker, database)
     before = [cpu_seconds_of_tree(pid) if pid else 0.0 for pid in pids]
-    seconds, p50, p99 = _run_wrk(server, posts)
+    seconds, p50, p99, wrk_seconds = _run_wrk(server, posts)
     answered_at = time.monotonic()
     wait_until_applied()
     seconds += time.monotonic() - answered_at
@@ -66,11 +68,13 @@ def send_events(
         1000 * (cpu_seconds_of_tree(pid) - was) / len(posts) if pid else 0.0
         for pid, was in zip(pids, before, strict=True)
     ]
+    spent.append(1000 * wrk_seconds / len(posts))
     return IntakeRun(len(posts), seconds, p50 / 1000, p99 / 1000, *spent)
 
 
-def _run_wrk(server: Server, posts: Sequence[Post]) -> tuple[float, int, int]:
-    """Return how many seconds all answers took, and p50 and p99 in microseconds.
+def _run_wrk(server: Server, posts: Sequence[Post]) -> tuple[float, int, int, float]:
+    """Return how many seconds all answers took, p50 and p99 in microseconds, and wrk's own seconds
+    of CPU.
 
     Raises CommandError.
     """
@@ -84,6 +88,7 @@ def _run_wrk(server: Server, posts: Sequence[Post]) -> tuple[float, int, int]:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        cpu_before = _cpu_seconds_of_ended_children()
         times, output = {}, ""
         for line in wrk.stdout or ():
             output += line
@@ -97,7 +102,13 @@ def _run_wrk(server: Server, posts: Sequence[Post]) -> tuple[float, int, int]:
     _, _, p50, p99, errors = map(int, found.groups())
     if errors:
         raise CommandError(f"{errors} of {len(posts)} events were not answered at {server.url}")
-    return times["answered"] - times["sending"], p50, p99
+    wrk_seconds = _cpu_seconds_of_ended_children() - cpu_before
+    return times["answered"] - times["sending"], p50, p99, wrk_seconds
+
+
+def _cpu_seconds_of_ended_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def wait_until_applied() -> None:

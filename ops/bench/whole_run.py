@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Min
 
+from ops.bench.absolute_goals import AbsoluteGoal
 from ops.bench.api_servers import database_pid
 from ops.bench.intake_load import wait_until_applied
 from ops.bench.resource_usage import cpu_seconds_of_tree
@@ -26,6 +27,11 @@ from voiceops.core.phone_numbers import to_e164
 BENCH_PASSWORD = "a long password of the benchmark"  # noqa: S105 of a user that lives for minutes
 # More than the machine carries, so that the machine is what is measured.
 NUMBER_LIMITS = {"calls_per_second": 1000, "max_concurrent_calls": 2000}
+# Of the web server for a call, by the kind of database.
+WEB_CPU_GOALS = {
+    "postgresql": AbsoluteGoal("CPU of the web server per call", 15, "ms", "at most"),
+    "sqlite": AbsoluteGoal("CPU of the web server per call", 25, "ms", "at most"),
+}
 RUN_STALL_SECONDS = 60.0
 RUN_POLL_SECONDS = 0.5
 

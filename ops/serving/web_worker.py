@@ -6,9 +6,10 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from gunicorn import util
@@ -17,6 +18,14 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ops.serving.connection_counts import NO_PROCESS, ConnectionCounts
 from ops.serving.fair_threads import FairThreads, find_caller
+from voiceops.core.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    from ops.serving import intake_threads, kept_answers
+else:
+    # They need models, and gunicorn loads this module before the application.
+    intake_threads = LazyModule("ops.serving.intake_threads")
+    kept_answers = LazyModule("ops.serving.kept_answers")
 
 REFUSAL_OF_ERROR = {
     errors.LimitRequestLine: (414, "URI too long"),
@@ -40,9 +49,16 @@ YIELD_CHECK_SECONDS = 0.0005
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+def import_what_needs_models() -> None:
+    """Import what this module could not, before the first process is forked."""
+    intake_threads.IntakeThreads  # noqa: B018
+    kept_answers.KeptAnswers  # noqa: B018
+
+
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     wsgi: Application
     tpool: FairThreads
+    intake: "intake_threads.IntakeThreads | None" = None
     counts = ConnectionCounts()  # imported before the first fork, so all processes have the same
 
     def notify(self) -> None:
@@ -74,11 +90,18 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         return FairThreads(self.cfg.threads)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Let a thread handle the connection's next request when it is its caller's turn."""
+        """Let a thread handle the connection's next request: a machine's, when it is whole, or
+        another's, when it is its turn.
+        """
         if not conn.initialized:
             # A client that stops sending its body, or reading the response, lets its thread go.
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
+        if self.intake is None or not self.intake.offer(conn):
+            self.enqueue_ordinary(conn)
+
+    def enqueue_ordinary(self, conn: Any) -> None:
+        """Do so with one of the threads that all callers share."""
         future = self.tpool.submit(find_caller(conn.sock, conn.client), self.handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
@@ -87,7 +110,20 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""
         super().load_wsgi()
-        self.wsgi = send_at_once(discard_unread_bodies(self.wsgi))
+        answering = kept_answers.KeptAnswers(self.wsgi)
+        self.wsgi = send_at_once(discard_unread_bodies(answering))
+        self.intake = intake_threads.IntakeThreads(self.handle, self._finish, self.enqueue_ordinary)
+        self.intake.start()
+
+    def _finish(self, answered: Sequence[tuple[Any, bool]]) -> None:
+        """Wait for the next requests of connections whose requests were answered."""
+        self.method_queue.defer(self._finish_in_main_thread, answered)
+
+    def _finish_in_main_thread(self, answered: Sequence[tuple[Any, bool]]) -> None:
+        for conn, is_kept in answered:
+            done: Future[bool] = Future()
+            done.set_result(is_kept)
+            self.finish_request(conn, done)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Respond and close. The request is not logged, because it may contain a credential."""

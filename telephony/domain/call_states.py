@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import CharField, DateTimeField, Q, QuerySet, UUIDField
 
 from telephony.domain.call_transitions import (
     ANSWERED,
@@ -54,6 +54,7 @@ from telephony.domain.timeline import (
     save_events,
 )
 from telephony.models import Call, CallEvent, Outcome, Stage
+from voiceops.db.compiled_writes import CompiledUpdate
 
 HUNG_UP_BEFORE_ANSWER = "hung_up_before_answer"
 # Known from the dial's answer alone: LiveKit's webhooks do not carry them (sip#295).
@@ -186,10 +187,8 @@ def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
     report that comes after the end still decides the outcome, until the batch has settled the call;
     one that contradicts it after that raises an alarm.
     """
-    still_up = Call.unscoped.filter(pk=call.pk).exclude(stage=Stage.ENDED)
-    if kind == "screened":
-        still_up = still_up.exclude(detected="human")
-    if still_up.update(detected=kind, heard_at=at):
+    still_up = SCREENED_WHILE_UP if kind == "screened" else DETECTED_WHILE_UP
+    if still_up.run(pk=call.pk, kind=kind, at=at):
         call.detected = kind
         return
     call.refresh_from_db(fields=["stage", "detected"])
@@ -213,6 +212,21 @@ def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
     elif call.detected != kind:
         text = f"The agent reported '{kind}' after the call had ended"
         raise_alarm(call, at=at, text=text, source="agent")
+
+
+def _compile_detection(still_up: QuerySet[Call]) -> CompiledUpdate:
+    return CompiledUpdate(
+        lambda pk, kind, at: (still_up.filter(pk=pk), {"detected": kind, "heard_at": at}),
+        pk=UUIDField(),
+        kind=CharField(),
+        at=DateTimeField(),
+    )
+
+
+DETECTED_WHILE_UP = _compile_detection(Call.unscoped.exclude(stage=Stage.ENDED))
+SCREENED_WHILE_UP = _compile_detection(
+    Call.unscoped.exclude(stage=Stage.ENDED).exclude(detected="human")
+)
 
 
 def mark_hung_up(

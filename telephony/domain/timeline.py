@@ -117,6 +117,10 @@ def rewrite_end_event(
         move_before_end(call, event.at)
 
 
+# What may have led to the end, or has no place after it.
+MOVED_BEFORE_END = ("callee_left", "detected", "agent_joined")
+
+
 def move_before_end(call: Call, at: datetime) -> None:
     """Place before the end what was reported first although it is dated later.
 

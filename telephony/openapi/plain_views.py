@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from telephony.services.agent_reports import REPORT_HANDLERS
+from telephony.services.report_events import REPORT_HANDLERS
 from voiceops.api.schema_types import REF
 
 TEXT = {"type": "string"}

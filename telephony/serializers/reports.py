@@ -25,7 +25,7 @@ from telephony.serializers.report_values import (
     ShortText,
     Timestamp,
 )
-from telephony.services.agent_reports import ReportEvent
+from telephony.services.report_events import ReportEvent
 from voiceops.api.errors import MESSAGES, limit_errors, shorten_location
 
 MAX_REPORT_EVENTS = 1000

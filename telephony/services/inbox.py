@@ -18,7 +18,8 @@ from telephony.services import livekit_events
 from telephony.services.livekit_events import EGRESS_EVENTS, PARTICIPANT_LEFT_EVENTS, Change
 from voiceops.core.errors import Invalid
 from voiceops.core.isolation import SetAside, run_isolated
-from voiceops.db.compiled_writes import CompiledUpdate, insert_rows
+from voiceops.db.compiled_query import CompiledQueryOfKeys
+from voiceops.db.compiled_writes import MAX_KEPT_ROWS, CompiledUpdate, insert_rows
 
 logger = logging.getLogger(__name__)
 
@@ -53,23 +54,56 @@ AGENT_CAME_BACK = CompiledUpdate(
 )
 
 
+OPEN_CALLS_OF_ROOMS = CompiledQueryOfKeys(
+    lambda rooms: Call.unscoped.open().filter(room__in=rooms).values_list("room", "agent_left_at"),
+    models.CharField(),
+    most=MAX_KEPT_ROWS,
+)
+
+
 def receive_event(body: Mapping[str, Any]) -> None:
     """Store an event, to be applied. Repeated events and those of foreign rooms change nothing.
 
     Raises Invalid when the body is not an event.
     """
-    event = _build_event(body)
+    event = build_event(body)
     if event is None:
         return
     if _is_agents(event):
         record_agent_presence(event)
-        return
-    if event.event in EVIDENCE_EVENTS:
-        event.applied_at = event.received_at
-    elif room_names.number_of(event.room) is not None:
+    elif is_applied_at_once(event):
         _apply_at_once(event)
-        return
-    _store(event)
+    else:
+        store_events([event])
+
+
+def receive_together(events: Sequence[InboxEvent]) -> list[bool | None]:
+    """Store events, none of which is applied at once; returns True for those that are done.
+
+    The others are to be received one by one: they change a row that somebody may have locked.
+    """
+    agents = [event for event in events if _is_agents(event)]
+    store_events([event for event in events if not _is_agents(event)])
+    changing = _changing_presence(agents)
+    return [None if event.pk in changing else True for event in events]
+
+
+def _changing_presence(agents: Sequence[InboxEvent]) -> set[str]:
+    """Return which comings and goings of agents change an open call."""
+    if not agents:
+        return set()
+    has_left = dict(OPEN_CALLS_OF_ROOMS.rows_of([event.room for event in agents]))
+    return {
+        event.pk
+        for event in agents
+        if event.room in has_left
+        and (event.event in PARTICIPANT_LEFT_EVENTS or has_left[event.room] is not None)
+    }
+
+
+def is_applied_at_once(event: InboxEvent) -> bool:
+    """Return whether the event is of an inbound call, whose caller waits for the agent."""
+    return event.event not in EVIDENCE_EVENTS and room_names.number_of(event.room) is not None
 
 
 def _apply_at_once(event: InboxEvent) -> None:
@@ -78,10 +112,10 @@ def _apply_at_once(event: InboxEvent) -> None:
     except OperationalError:
         # A row that the event changes is locked for too long: a worker tries again.
         event.applied_at = None
-        _store(event)
+        store_events([event])
 
 
-def _build_event(body: Mapping[str, Any]) -> InboxEvent | None:
+def build_event(body: Mapping[str, Any]) -> InboxEvent | None:
     """Return the event to store; None for events that change no call. Raises Invalid."""
     event_id = body.get("id")
     name = body.get("event")
@@ -172,7 +206,8 @@ def _apply_chunk(events: Sequence[InboxEvent]) -> int:
 
 def _lock_calls(rooms: set[str]) -> tuple[dict[str, Call], set[str]]:
     """Return the calls of these rooms, and the rooms whose calls are locked by somebody else."""
-    rows = Call.unscoped.filter(room__in=rooms).select_for_update(skip_locked=True)
+    rows = Call.unscoped.filter(room__in=rooms)
+    rows = rows.select_for_update(skip_locked=True, no_key=True)
     calls = {call.room: call for call in rows.order_by("pk")}
     missing = rooms - calls.keys()
     locked = Call.unscoped.filter(room__in=missing).values_list("room", flat=True)
@@ -221,8 +256,13 @@ def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> 
     return is_claimed
 
 
-def _store(event: InboxEvent) -> None:
-    insert_rows([event], ignore_conflicts=True)
+def store_events(events: Sequence[InboxEvent]) -> None:
+    """Store events, to be applied. Evidence needs no applying."""
+    for event in events:
+        if event.event in EVIDENCE_EVENTS:
+            event.applied_at = event.received_at
+    # In one order everywhere: two processes that store the same ones must not wait for each other.
+    insert_rows(sorted(events, key=lambda event: event.pk), ignore_conflicts=True)
 
 
 def _insert_applied(event: InboxEvent) -> bool:

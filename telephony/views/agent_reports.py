@@ -9,8 +9,9 @@ from rest_framework.exceptions import ParseError
 
 from telephony.domain import report_tokens
 from telephony.serializers.reports import InvalidReport, read_report
-from telephony.services.agent_reports import apply_report
+from telephony.services.agent_reports import Report, apply_report
 from telephony.services.call_control import CALL_HAS_ENDED
+from telephony.views.foreseen import outcome_of
 from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
 from voiceops.api import error_codes
 from voiceops.api.errors import json_error
@@ -28,7 +29,7 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
     "Call has ended" asks the agent to leave the room; what it has still to report is welcome.
     """
     # Before method and body: a stranger is to learn nothing but that the token is wrong.
-    call_id = _authorized_call_id(request, pk)
+    call_id = authorized_call_id(request.META.get("HTTP_AUTHORIZATION", ""), pk)
     if call_id is None:
         return json_error(401)
     if request.method != "POST":
@@ -36,12 +37,12 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
     if request.content_type != "application/json":
         return json_error(415)
     body = read_raw_body(request, MAX_REPORT_BYTES)
-    return body if isinstance(body, HttpResponse) else _apply(call_id, body)
+    return body if isinstance(body, HttpResponse) else _apply(request, call_id, body)
 
 
-def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
+def authorized_call_id(authorization: str, pk: str) -> UUID | None:
     """Return the call's id when the bearer token belongs to the call."""
-    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, _, token = authorization.partition(" ")
     try:
         call_id = UUID(pk)
     except ValueError:
@@ -51,9 +52,17 @@ def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
     return call_id
 
 
-def _apply(call_id: UUID, body: bytes) -> HttpResponse:
+def read_report_on(call_id: UUID, body: bytes) -> Report:
+    """Return the report in a body. Raises ParseError, ValidationError, InvalidReport."""
+    return Report(call_id, read_report(parse_json(body)))
+
+
+def _apply(request: HttpRequest, call_id: UUID, body: bytes) -> HttpResponse:
+    goes_on = outcome_of(request, body)
     try:
-        goes_on = apply_report(call_id=call_id, events=read_report(parse_json(body)))
+        if goes_on is None:
+            events = read_report_on(call_id, body).events
+            goes_on = apply_report(call_id=call_id, events=events)
     except ParseError:
         return json_error(400, MALFORMED)
     except InvalidReport as error:

@@ -1,5 +1,7 @@
 """LiveKit's webhooks. A plain view, because REST framework refuses their media type with 415."""
 
+from typing import Any
+
 import orjson
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -7,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
 from telephony.services import inbox
+from telephony.views.foreseen import outcome_of
 from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.core.errors import Invalid
@@ -35,16 +38,22 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return json_error(405)
     try:
-        event = orjson.loads(body)
-        # After parsing: in the bytes, the same characters may spell a backslash and a word. Looking
-        # at every text is slow, so it happens only where there is one.
-        if ESCAPED_NUL in body:
-            event = without_nuls(event)
-        if not isinstance(event, dict):
-            return json_error(400, MALFORMED)
-        inbox.receive_event(event)
+        if outcome_of(request, body) is None:
+            inbox.receive_event(read_event(body))
     except (orjson.JSONDecodeError, Invalid):
         return json_error(400, MALFORMED)
     except (OperationalError, InterfaceError):
         return json_error(503, "The database cannot be reached")
     return HttpResponse(RECEIVED, content_type="application/json")
+
+
+def read_event(body: bytes) -> dict[str, Any]:
+    """Return what a body says. Raises JSONDecodeError, Invalid."""
+    event = orjson.loads(body)
+    # After parsing: in the bytes, the same characters may spell a backslash and a word. Looking at
+    # every text is slow, so it happens only where there is one.
+    if ESCAPED_NUL in body:
+        event = without_nuls(event)
+    if not isinstance(event, dict):
+        raise Invalid(MALFORMED)
+    return event

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from ops.bench.absolute_goals import AbsoluteGoal
 from ops.bench.intake_events import WEBHOOK_PATH, Post, create_calls, posts_about
 from ops.bench.intake_load import state_of
 from ops.bench.whole_run import WholeRun, write_list
@@ -78,4 +79,16 @@ def test_the_table_of_a_run_adds_up() -> None:
         "| web | 12.0 |",
         "| worker | 6.5 |",
         "| all | 18.5 |",
+    ]
+
+
+def test_an_absolute_goal_is_held_or_missed_in_words() -> None:
+    speed = AbsoluteGoal("Events", 2_000, "per second", "at least")
+    latency = AbsoluteGoal("p99", 60, "ms", "at most")
+
+    assert [speed.line(2000.4), speed.line(1375.3), latency.line(60.04), latency.line(224.2)] == [
+        "Events: 2,000 per second, goal at least 2,000: held",
+        "Events: 1,375 per second, goal at least 2,000: missed",
+        "p99: 60.0 ms, goal at most 60: missed",
+        "p99: 224 ms, goal at most 60: missed",
     ]

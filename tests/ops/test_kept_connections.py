@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 
 from tests.ops.processes import becomes_true, free_port, killed_at_end
+from tests.telephony.calls import livekit
 
 BODY = b'{"name": "' + b"x" * 200_000 + b'"}'
 MAX_DISCARDED_BYTES = 1_000_000
@@ -299,3 +300,21 @@ def established(pid: int, port: int) -> set[str]:
         os.readlink(link).removeprefix("socket:[").removesuffix("]")
         for link in Path(f"/proc/{pid}/fd").iterdir()
     }
+
+
+def test_machines_are_answered_one_after_another_on_their_connections(port: int) -> None:
+    body = json.dumps({"event": "room_started", "id": "EV_1", "room": {"name": "vo-1"}}).encode()
+    signed, unsigned = livekit.token(body), "nonsense"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        for token, status in ((signed, 200), (signed, 200), (unsigned, 401), (signed, 200)):
+            head = (
+                f"POST /livekit/webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            )
+            client.sendall(head.encode() + body)  # at once, as LiveKit and agents do
+            response = http.client.HTTPResponse(client)
+            response.begin()
+
+            assert (response.status, response.getheader("Connection")) == (status, "keep-alive")
+            assert response.getheader("X-Request-ID")
+            assert response.read().startswith(b'{"detail"')

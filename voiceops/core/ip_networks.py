@@ -28,6 +28,7 @@ NON_PUBLIC_NETWORKS = [
 ]
 
 
+@lru_cache(maxsize=1024)
 def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
     """Whether an address lies within any of the networks. False for invalid addresses.
 

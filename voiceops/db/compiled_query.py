@@ -104,6 +104,29 @@ class CompiledQuery(Generic[Row]):
         return statement
 
 
+class CompiledQueryOfKeys(CompiledQuery[Row]):
+    """A query of rows by several keys, `most` at the most. `build` gets a list of expressions."""
+
+    def __init__(
+        self,
+        build: Callable[[list[Any]], models.QuerySet[Any, Row]],
+        field: "models.Field[Any, Any]",
+        *,
+        most: int,
+    ) -> None:
+        self._names = [f"key{number}" for number in range(most)]
+        super().__init__(
+            lambda **keys: build([*keys.values()]),
+            **dict.fromkeys(self._names, field),  # type: ignore[arg-type]  # none is `for_json`
+        )
+
+    def rows_of(self, keys: Sequence[Any]) -> list[Row]:
+        """Return the rows of the keys. Raises IndexError for none, ValueError for too many."""
+        # Always as many, so that it is one statement.
+        filled = [*keys, *[keys[-1]] * (len(self._names) - len(keys))]
+        return self.rows(**dict(zip(self._names, filled, strict=True)))
+
+
 def default_connection() -> BaseDatabaseWrapper:
     """Return the connection of the database that there is."""
     # Tenancy and authentication read where they write: there is one database.

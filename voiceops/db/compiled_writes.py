@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import Expression
 from django.db.models.sql import UpdateQuery
 
 from voiceops.db.compiled_query import Parameter, kept_cursor
@@ -18,6 +19,17 @@ from voiceops.db.compiled_query import Parameter, kept_cursor
 MAX_KEPT_ROWS = 16
 
 _insert_statements: dict[tuple[type[models.Model], int, bool, str], str] = {}
+
+
+class _GivenColumn(Expression):
+    """A column of the values that are given for many rows at once."""
+
+    def __init__(self, name: str, field: "models.Field[Any, Any]") -> None:
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return f"given.{connection.ops.quote_name(self.name)}", []
 
 
 class CompiledUpdate:
@@ -43,6 +55,7 @@ class CompiledUpdate:
         self._build = build
         self._parameters = parameters
         self._statements: dict[str, tuple[str, Sequence[Any]]] = {}
+        self._of_many: tuple[str, Sequence[Any]] | None = None
         self._compiling = threading.Lock()
 
     def run(self, **values: Any) -> int:
@@ -64,6 +77,57 @@ class CompiledUpdate:
         with kept_cursor(connection, is_prepared=True) as cursor:
             cursor.execute(sql, arguments)
             return int(cursor.rowcount)
+
+    def run_unlocked(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Write for each of these values; returns the first parameter's value of those written.
+
+        That must be the primary key of the table, and no two may be the same. On PostgreSQL it is
+        one statement, which leaves out rows that somebody else has locked: so it holds many without
+        ever waiting for one.
+        """
+        if not rows:
+            return []
+        connection = connections["default"]
+        names = list(self._parameters)
+        if connection.vendor != "postgresql":
+            with transaction.atomic(savepoint=False):
+                return [row[names[0]] for row in rows if self.run(**row)]
+        columns = {
+            name: [field.get_db_prep_save(row[name], connection) for row in rows]
+            for name, field in self._parameters.items()
+        }
+        sql, constants = self._statement_of_many(connection)
+        arguments = (*columns.values(), columns[names[0]], *constants)
+        with kept_cursor(connection, is_prepared=True) as cursor:
+            cursor.execute(sql, arguments)
+            return [key for (key,) in cursor.fetchall()]
+
+    def _statement_of_many(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
+        if self._of_many is None:
+            given = [_GivenColumn(name, kind) for name, kind in self._parameters.items()]
+            rows, changes = self._build(**{column.name: column for column in given})
+            query: Any = rows.query.chain(UpdateQuery)
+            query.add_update_values(dict(changes))
+            compiler = query.get_compiler(using=connection.alias)
+            update, constants = compiler.as_sql()
+            where, _ = compiler.compile(query.where)
+            quote = connection.ops.quote_name
+            table, key = quote(rows.model._meta.db_table), quote(rows.model._meta.pk.column)
+            arrays = [f"%s::{column.output_field.db_type(connection)}[]" for column in given]
+            names = ", ".join(quote(column.name) for column in given)
+            first = f"given.{quote(given[0].name)}"
+            self._of_many = (
+                (
+                    f"WITH given ({names}) AS (SELECT * FROM unnest({', '.join(arrays)})), "  # noqa: S608 names of our own
+                    f"free AS MATERIALIZED (SELECT {key} AS key FROM {table} "
+                    f"WHERE {key} = ANY({arrays[0]}) FOR NO KEY UPDATE SKIP LOCKED) "
+                    f"{update.removesuffix(f' WHERE {where}')} FROM given, free "
+                    f"WHERE {first} = free.key AND {where} "
+                    f"RETURNING {first}"
+                ),
+                constants,
+            )
+        return self._of_many
 
     def _statement(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
         statement = self._statements.get(connection.vendor)

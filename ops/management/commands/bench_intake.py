@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from ops.bench.absolute_goals import AbsoluteGoal
 from ops.bench.api_comparison import Ratio
 from ops.bench.api_load import require_wrk
 from ops.bench.api_servers import OURS, PEER, SIDES, Server, database_pid, running_servers
@@ -26,10 +27,13 @@ from worker.periodic.intake import INTAKE_INTERVAL_SECONDS, apply_new_events
 from worker.threads import PeriodicThread
 
 MIN_INTAKE_RATIO = 2.5  # ours to the peer, events per second
-# On two quiet cores; printed, and not judged, because machines differ.
-GOAL_EVENTS_PER_SECOND, GOAL_P99_MS = 2_000, 60
+SPEED_GOAL = AbsoluteGoal("Events", 2_000, "per second", "at least")
+LATENCY_GOAL = AbsoluteGoal("p99", 60, "ms", "at most")
 INTAKE_PARTS = BenchmarkParts("bench_intake")
-INTAKE_FIGURES = ("events_per_second", "p50", "p99", "app_cpu", "worker_cpu", "database_cpu")
+INTAKE_FIGURES = (
+    *("events_per_second", "p50", "p99"),
+    *("app_cpu", "worker_cpu", "database_cpu", "wrk_cpu"),
+)
 
 
 class Command(BaseCommand):
@@ -106,7 +110,7 @@ class Command(BaseCommand):
         return found
 
     def report(self, runs: Mapping[str, Sequence[IntakeRun]]) -> None:
-        """Raises CommandError when the goal is missed."""
+        """Raises CommandError when the ratio misses its goal; the others are printed."""
         self.stdout.write("| figure | ours | peer | ratio (spread) |")
         self.stdout.write("|---|---|---|---|")
         for name in INTAKE_FIGURES:
@@ -116,12 +120,15 @@ class Command(BaseCommand):
             spread = "" if name == "worker_cpu" else str(ratio)
             self.stdout.write(f"| {name} | {' | '.join(medians)} | {spread} |")
         speed = Ratio.of(*([run.events_per_second for run in runs[side]] for side in SIDES))
-        best = max(run.events_per_second for run in runs[OURS])
-        p99 = min(run.p99 for run in runs[OURS])
-        self.stdout.write(
-            f"On two quiet cores: {best:.0f} events/s of {GOAL_EVENTS_PER_SECOND}, "
-            f"p99 {p99:.0f} ms of {GOAL_P99_MS}"
-        )
+        of_ours = {
+            name: statistics.median(getattr(run, name) for run in runs[OURS])
+            for name in INTAKE_FIGURES
+        }
+        self.stdout.write(SPEED_GOAL.line(of_ours["events_per_second"]))
+        self.stdout.write(LATENCY_GOAL.line(of_ours["p99"]))
+        is_held = speed.median >= MIN_INTAKE_RATIO
+        verdict = "held" if is_held else "missed"
+        self.stdout.write(f"Ratio: {speed}, goal at least {MIN_INTAKE_RATIO}: {verdict}")
         self.stdout.write(f"figure ratio_intake {speed.median:.3f}")
-        if speed.median < MIN_INTAKE_RATIO:
+        if not is_held:
             raise CommandError(f"Below the goal: {speed.median:.2f} of {MIN_INTAKE_RATIO}")

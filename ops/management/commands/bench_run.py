@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from ops.bench.rerun import given_postgres_url, is_rerun, rerun_isolated
-from ops.bench.whole_run import WholeRun, run_list, write_list
+from ops.bench.whole_run import WEB_CPU_GOALS, WholeRun, run_list, write_list
 from ops.new_secrets import new_secrets
 from ops.serving.ports import free_ports
 from ops.serving.processes import running_services
@@ -69,4 +70,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{run.calls} calls in {run.seconds:.1f} s: {run.calls_per_second:.1f} calls/s"
         )
+        self.stdout.write(WEB_CPU_GOALS[connection.vendor].line(run.cpu["web"]))
         self.stdout.write(f"figure calls_per_second {run.calls_per_second:.2f}")

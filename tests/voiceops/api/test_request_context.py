@@ -100,7 +100,7 @@ def seen(
     settings.TRUSTED_PROXIES = proxies
     request = Client().get("/healthz").wsgi_request
     request.META.update({"REMOTE_ADDR": peer, **headers})
-    trust_forwarded_headers(request)
+    trust_forwarded_headers(request.META)
     return client_ip(request), request.is_secure()
 
 

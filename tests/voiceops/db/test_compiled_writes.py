@@ -1,5 +1,6 @@
 """A compiled write leaves what Django's own leaves."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from telephony.models import Call, CallEvent, InboxEvent, Stage
 from tests import make
+from voiceops.core.ids import uuid7
 from voiceops.db.compiled_writes import MAX_KEPT_ROWS, CompiledUpdate, insert_rows
 
 HEARD = CompiledUpdate(
@@ -105,3 +107,44 @@ def test_postgresql_plans_a_kept_write_once(ours: Workspace) -> None:
         statements = [statement for (statement,) in cursor.fetchall()]
     assert any('UPDATE "telephony_call"' in statement for statement in statements)
     assert any('INSERT INTO "telephony_callevent"' in statement for statement in statements)
+
+
+def test_an_update_of_many_writes_what_each_alone_would(ours: Workspace) -> None:
+    calls = [make.call(ours) for _ in range(3)] + [make.call(ours, stage=Stage.ENDED)]
+    now = timezone.now()
+    rows: list[dict[str, Any]] = [
+        {"pk": call.pk, "at": now - timedelta(seconds=number), "reason": f"{number} %s"}
+        for number, call in enumerate(calls)
+    ]
+    rows.append({"pk": uuid7(), "at": now, "reason": "unknown"})
+
+    written = HEARD.run_unlocked(rows)
+
+    assert set(written) == {call.pk for call in calls[:3]}
+    stored = Call.unscoped.order_by("pk").values_list("heard_at", "end_reason")
+    assert list(stored) == [(row["at"], row["reason"]) for row in rows[:3]] + [(None, None)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+def test_an_update_of_many_waits_for_no_lock(ours: Workspace) -> None:
+    locked, free = make.call(ours), make.call(ours)
+    now = timezone.now()
+    rows: list[dict[str, Any]] = [
+        {"pk": call.pk, "at": now, "reason": "a"} for call in (locked, free)
+    ]
+
+    with transaction.atomic():
+        Call.unscoped.select_for_update().get(pk=locked.pk)
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(_run_in_thread, rows).result(timeout=10)
+
+    assert written == [free.pk]
+    assert set(Call.unscoped.values_list("heard_at", flat=True)) == {None, now}
+
+
+def _run_in_thread(rows: list[dict[str, Any]]) -> list[Any]:
+    try:
+        return HEARD.run_unlocked(rows)
+    finally:
+        connection.close()

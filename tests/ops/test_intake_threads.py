@@ -1,0 +1,159 @@
+"""What machines post is stored together and answered, with a real worker's application."""
+
+import io
+import socket
+from typing import Any
+
+import orjson
+import pytest
+
+from accounts.models import Workspace
+from ops.serving import intake_threads
+from ops.serving.intake_threads import IntakeThreads, peek
+from ops.serving.kept_answers import KeptAnswers
+from telephony.models import Call, Stage, Turn
+from telephony.views.foreseen import Foreseen, current_foreseen, foreseeing
+from telephony.views.foresight import MAX_FORESEEN_BYTES
+from tests import make
+from tests.telephony.calls import livekit
+from tests.telephony.calls.reported_calls import talking
+from tests.telephony.calls.test_foresight import report
+from voiceops.core.ids import uuid7
+from voiceops.wsgi import application
+
+TURN = orjson.dumps({"events": [livekit.reported("turn", role="user", text="Yes?")]})
+
+
+class Rounds:
+    """Stands for the worker: remembers what became of each connection."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[Any, bool | None]] = []
+        self.finished: list[Any] = []
+        self.declined: list[Any] = []
+        self.threads = IntakeThreads(self.answer, self.finished.extend, self.declined.append)
+
+    def answer(self, connection: Any) -> bool:
+        found = current_foreseen()
+        self.answers.append((connection, found.goes_on if found is not None else None))
+        return True
+
+
+@pytest.fixture(autouse=True)
+def same_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the test's own connection, as Django's test client does."""
+    monkeypatch.setattr(intake_threads, "close_old_connections", lambda: None)
+
+
+def test_what_was_stored_is_answered_and_the_rest_takes_its_turn(ours: Workspace) -> None:
+    first, second = talking(ours), talking(ours)
+    ended = make.call(ours, stage=Stage.ENDED)
+    rounds = Rounds()
+
+    rounds.threads.answer_round(
+        [
+            ("first", report(first, TURN)),
+            ("malformed", b"nonsense"),
+            ("ended", report(ended, TURN)),
+            ("second", report(second, TURN)),
+        ]
+    )
+
+    assert rounds.answers == [("first", True), ("ended", False), ("second", True)]
+    assert rounds.finished == [("first", True), ("ended", True), ("second", True)]
+    assert rounds.declined == ["malformed"]
+    assert set(Turn.unscoped.values_list("call_id", flat=True)) == {first.pk, second.pk, ended.pk}
+
+
+def test_a_bug_leaves_every_request_to_its_turn(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(intake_threads, "store_together", fail)
+    rounds = Rounds()
+
+    rounds.threads.answer_round([("first", report(talking(ours), TURN))])
+
+    assert (rounds.answers, rounds.declined) == ([], ["first"])
+    assert [record.getMessage() for record in caplog.records] == ["1 requests take their turn"]
+
+
+def test_a_look_at_a_socket_takes_nothing_from_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert peek(ours) == b""
+        theirs.sendall(b"abc")
+        assert (peek(ours), peek(ours)) == (b"abc", b"abc")
+        theirs.sendall(b"x" * MAX_FORESEEN_BYTES)
+        assert peek(ours) == b""
+
+
+def answer(
+    application: Any, path: str, body: bytes, goes_on: bool, **headers: str
+) -> tuple[str, dict[str, str], bytes]:
+    """Return status, headers and body of the answer to a request that was stored before."""
+    call_id = path.split("/")[2]
+    given = report(Call(pk=call_id), body).partition(b"Bearer ")[2].partition(b"\r\n")[0]
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "SCRIPT_NAME": "",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_HOST": "localhost",
+        "HTTP_AUTHORIZATION": f"Bearer {given.decode()}",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": "http",
+        **headers,
+    }
+    found: list[Any] = []
+    with foreseeing(Foreseen(path, body, None, goes_on)):
+        content = application(environ, lambda *given: found.append(given))
+        return found[0][0], dict(found[0][1]), b"".join(content)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_kept_answer_is_what_django_answers(db: None, goes_on: bool) -> None:
+    kept = KeptAnswers(application)
+    for _ in range(2):
+        path = f"/calls/{uuid7()}/report"
+        headers = {"HTTP_X_REQUEST_ID": "of-the-client", "HTTP_X_FORWARDED_PROTO": "https"}
+
+        assert answer(kept, path, TURN, goes_on, **headers) == answer(
+            application, path, TURN, goes_on, **headers
+        )
+
+    detail = "Received" if goes_on else "Call has ended"
+    status, first, body = answer(kept, path, TURN, goes_on)
+    _, second, _ = answer(kept, path, TURN, goes_on)
+    assert (status, orjson.loads(body)) == ("200 OK", {"detail": detail})
+    assert len({first["X-Request-ID"], second["X-Request-ID"], "of-the-client"}) == 3
+
+
+def test_a_request_with_other_headers_is_answered_by_django(db: None) -> None:
+    kept = KeptAnswers(application)
+    path = f"/calls/{uuid7()}/report"
+    answer(kept, path, TURN, True)
+
+    _, headers, _ = answer(kept, path, TURN, True, HTTP_ORIGIN="https://elsewhere.example")
+
+    expected = answer(application, path, TURN, True, HTTP_ORIGIN="https://elsewhere.example")[1]
+    del headers["X-Request-ID"], expected["X-Request-ID"]
+    assert headers == expected
+
+
+def test_each_answer_has_its_line_in_the_log(db: None, caplog: pytest.LogCaptureFixture) -> None:
+    kept = KeptAnswers(application)
+    path = f"/calls/{uuid7()}/report"
+    with caplog.at_level("INFO", "voiceops.requests"):
+        for _ in range(2):
+            answer(kept, path, TURN, True)
+
+    assert [record.getMessage() for record in caplog.records] == [f"POST {path} 200"] * 2
