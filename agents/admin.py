@@ -1,12 +1,13 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from accounts.auth.principal import Principal
 from accounts.staff.base import (
     ReadOnlyAdmin,
     SerializerForm,
@@ -17,8 +18,16 @@ from accounts.staff.base import (
 from accounts.staff.filters import BY_WORKSPACE, dates
 from agents import secrets, services
 from agents.languages import language_choices
-from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal
+from agents.models import (
+    CONFIG_FIELDS,
+    Agent,
+    AgentScripts,
+    AgentVersion,
+    Rehearsal,
+    VoiceWorker,
+)
 from agents.serializers.agents import AgentSerializer
+from agents.voice_workers import find_speech_warnings, list_voice_workers
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -115,7 +124,11 @@ class AgentAdmin(StaffAdmin):
         self, request: HttpRequest, obj: Agent | None = None
     ) -> tuple[str, ...]:
         numbers = ("version", "published_version", "created_at", "updated_at", "deleted_at")
-        return ("workspace", *numbers) if obj else numbers
+        return ("workspace", "warnings", *numbers) if obj else numbers
+
+    @admin.display(description="What no voice worker speaks", empty_value="nothing known")
+    def warnings(self, agent: Agent) -> str:
+        return ". ".join(find_speech_warnings(agent.config(), list_voice_workers()))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Past calls and batches refer to their agent; `delete_keeping_history` keeps the row.
@@ -138,11 +151,14 @@ class AgentAdmin(StaffAdmin):
 
     @admin.action(description="Publish the draft", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        self.apply_to_each(
-            request,
-            queryset,
-            lambda agent, principal: services.publish_agent(agent=agent, principal=principal),
-        )
+        workers = list_voice_workers()
+
+        def publish(agent: Agent, principal: Principal) -> None:
+            published = services.publish_agent(agent=agent, principal=principal)
+            for text in find_speech_warnings(published.config(), workers):
+                self.message_user(request, f"{agent}: {text}", messages.WARNING)
+
+        self.apply_to_each(request, queryset, publish)
 
     @admin.action(description="Delete, keeping the history", permissions=["change"])
     def delete_keeping_history(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
@@ -191,3 +207,9 @@ class RehearsalAdmin(ReadOnlyAdmin):
     )
     def state(self, rehearsal: Rehearsal) -> str:
         return rehearsal.status
+
+
+@admin.register(VoiceWorker)
+class VoiceWorkerAdmin(ReadOnlyAdmin):
+    list_display = ("name", "agent_name", "version", "max_calls", "default_provider", "reported_at")
+    search_fields = ("name",)

@@ -5,13 +5,15 @@ class AgentsConfig(AppConfig):
     name = "agents"
 
     def ready(self) -> None:
-        """Register the errors of agents."""
+        """Answer what the project asks of agents."""
+        from accounts.checks import GLOBAL_MODELS
         from agents.openapi.errors import AGENT_ERRORS
         from agents.openapi.operations import AGENT_EXAMPLES, AGENT_OPERATIONS, AGENT_TAGS
         from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(AGENT_ERRORS)
+        GLOBAL_MODELS.register({"agents.VoiceWorker": "it serves every workspace"})
         operations.OPERATIONS.register(AGENT_OPERATIONS)
         operations.EXAMPLES.register(AGENT_EXAMPLES)
         operations.TAGS.register(AGENT_TAGS)

@@ -265,3 +265,18 @@ class Rehearsal(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"rehearsal {self.pk}"
+
+
+class VoiceWorker(models.Model):
+    """What a voice worker last reported that it can speak with. It serves every workspace."""
+
+    name = models.CharField(max_length=200, primary_key=True, help_text="its host and port")
+    agent_name = models.CharField(max_length=200, help_text="under which it waits for calls")
+    version = models.CharField(max_length=50, blank=True, default="")
+    max_calls = models.PositiveIntegerField(help_text="at the same time")
+    default_provider = models.CharField(max_length=100, help_text="of agents that name none")
+    providers = models.JSONField(help_text="which it knows, and what each can do there")
+    reported_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -21,6 +21,8 @@ from agents.serializers.agents import (
     AgentQuery,
     AgentSerializer,
     AgentVersionSerializer,
+    AgentWarningsSerializer,
+    PublishedAgentSerializer,
     RollbackSerializer,
 )
 from agents.serializers.rehearsals import (
@@ -29,6 +31,7 @@ from agents.serializers.rehearsals import (
     RehearsalSerializer,
     ScriptsSerializer,
 )
+from agents.voice_workers import find_speech_warnings, list_voice_workers
 from voiceops.api.parsers import JSONParser
 from voiceops.core.errors import Invalid
 from voiceops.core.yaml_text import parse_yaml
@@ -55,6 +58,7 @@ class AgentViewSet(
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "versions": Role.MEMBER,
+        "warnings": Role.MEMBER,
         "create": Role.MANAGER,
         "update": Role.MANAGER,
         "partial_update": Role.MANAGER,
@@ -84,30 +88,34 @@ class AgentViewSet(
     def perform_destroy(self, instance: Agent) -> None:
         services.delete_agent(agent=instance, principal=self.principal)
 
-    @extend_schema(request=None, responses=AgentSerializer)
+    @extend_schema(request=None, responses=PublishedAgentSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
         """Publish the draft. Calls and batches created from now on run it."""
-        return self._respond(
-            services.publish_agent(agent=self.get_object(), principal=self.principal)
-        )
+        agent = services.publish_agent(agent=self.get_object(), principal=self.principal)
+        return Response(PublishedAgentSerializer(agent).data)
 
-    @extend_schema(request=RollbackSerializer, responses=AgentSerializer)
+    @extend_schema(request=RollbackSerializer, responses=PublishedAgentSerializer)
     @action(detail=True, methods=["post"])
     def rollback(self, request: Request, pk: str) -> Response:
         """Publish an earlier version again and make it the draft. Unpublished changes are lost."""
         agent = self.get_object()
         values = self.validate_body(RollbackSerializer)
-        return self._respond(
-            services.rollback_agent(agent=agent, principal=self.principal, **values)
-        )
+        agent = services.rollback_agent(agent=agent, principal=self.principal, **values)
+        return Response(PublishedAgentSerializer(agent).data)
 
     @extend_schema(request=None, responses={201: AgentSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
-        return self._respond(
-            services.duplicate_agent(agent=self.get_object(), principal=self.principal), status=201
-        )
+        copy = services.duplicate_agent(agent=self.get_object(), principal=self.principal)
+        return Response(self.get_serializer(copy).data, status=201)
+
+    @extend_schema(responses=AgentWarningsSerializer)
+    @action(detail=True, methods=["get"])
+    def warnings(self, request: Request, pk: str) -> Response:
+        """What would keep voice workers from playing the draft."""
+        agent: Agent = self.get_object()
+        return Response({"warnings": find_speech_warnings(agent.config(), list_voice_workers())})
 
     @extend_schema(responses=AgentVersionSerializer(many=True))
     @action(detail=True, methods=["get"])
@@ -119,9 +127,6 @@ class AgentViewSet(
             model=AgentVersion,
             agent=self.read_columns("pk").pk,
         )
-
-    def _respond(self, agent: Agent, status: int = 200) -> Response:
-        return Response(self.get_serializer(agent).data, status=status)
 
 
 class YAMLText(str):

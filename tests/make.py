@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
-from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal
+from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal, VoiceWorker
 from batches.models import (
     Batch,
     Callback,
@@ -155,6 +155,28 @@ def rehearsal(of: Agent, **fields: Any) -> Rehearsal:
     """A rehearsal that waits for a worker."""
     values = {"version": of.version, "mode": "text", "fingerprint": "f", **fields}
     return Rehearsal.unscoped.create(workspace=of.workspace, agent=of, **values)
+
+
+def voice_worker(**fields: Any) -> VoiceWorker:
+    """A worker that has just reported, which speaks with the local provider alone."""
+    values = {
+        "name": "voice-1:8081",
+        "agent_name": "voiceops",
+        "max_calls": 10,
+        "default_provider": "local",
+        "providers": [provider("local")],
+        "reported_at": timezone.now(),
+    }
+    return VoiceWorker.objects.create(**{**values, **fields})
+
+
+def provider(name: str, **part: Any) -> dict[str, Any]:
+    """What a worker reports of a provider that is ready there, with changes of each part."""
+    ready = {"has_package": True, "has_keys": True, "models": None, "languages": None}
+    return {
+        "name": name,
+        "parts": [{"kind": kind, **ready, **part} for kind in ("llm", "stt", "tts")],
+    }
 
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:

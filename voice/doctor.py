@@ -5,8 +5,10 @@ import sys
 import urllib.error
 import urllib.request
 
+from voice.providers.local_abilities import find_local_faults
 from voice.providers.registry import PART_KINDS, PROVIDERS, find_fault
 from voice.settings import Settings, SettingsError, read_settings
+from voice.worker.abilities import report_abilities
 
 CHECK_TIMEOUT_SECONDS = 5.0
 
@@ -20,6 +22,9 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for line in provider_lines():
         sys.stdout.write(line + "\n")
+    fault = report_abilities(settings)
+    known = f"VoiceOps at {settings.public_url} knows what this worker can speak with"
+    sys.stdout.write(f"- {fault}\n" if fault else f"✓ {known}\n")
     reachable, line = check_livekit(settings)
     sys.stdout.write(line + "\n")
     return 0 if reachable else 1
@@ -41,8 +46,6 @@ def provider_lines() -> list[str]:
 
 def _detail(name: str) -> str:
     if name == "local":
-        from voice.providers.local_ears import find_local_faults  # noqa: PLC0415  # optional
-
         faults = find_local_faults()
         return f" ({'; '.join(faults)})" if faults else ""
     return ""

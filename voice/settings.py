@@ -37,6 +37,8 @@ class Settings:
     max_load: float
     permits_private_tools: bool
     log_level: str
+    # Of the control plane.
+    public_url: str
 
     @property
     def socket_url(self) -> str:
@@ -62,6 +64,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         max_load=given.number("VOICE_MAX_LOAD", 3, minimum=0),
         permits_private_tools=given.flag("VOICE_PRIVATE_TOOLS"),
         log_level=given.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
+        public_url=given.url("PUBLIC_URL", f"http://127.0.0.1:{given.text('PORT', '8000')}"),
     )
 
 

@@ -38,7 +38,8 @@ AGENT_OPERATIONS = {
     "agents_publish": Operation(
         "Publish an agent",
         "Freezes the draft as a version that never changes. Calls and batches that are created "
-        "from now on run it; those that exist keep theirs.",
+        "from now on run it; those that exist keep theirs. `warnings`, if there are any, say what "
+        "no voice worker here can speak with.",
         f"{UNPUBLISHED} rehearsal_required rehearsal_failed",
     ),
     "agents_rollback": Operation(
@@ -49,6 +50,11 @@ AGENT_OPERATIONS = {
     "agents_duplicate": Operation("Duplicate an agent", "The copy is an unpublished draft."),
     "agents_versions_list": Operation(
         "List an agent's versions", "Everything that was published, newest first."
+    ),
+    "agents_warnings": Operation(
+        "Get what no voice worker can play of an agent",
+        "Of the draft: providers, models and languages that no voice worker that has reported here "
+        "has. An empty list also while none has reported.",
     ),
     "agents_scripts_get": Operation(
         "Get an agent's scripts",
@@ -180,16 +186,20 @@ REHEARSAL_EXAMPLE: dict[str, Any] = {
     "started_at": "2027-03-01T08:12:01Z",
     "ended_at": "2027-03-01T08:12:03Z",
 }
+AGENT_EXAMPLE: dict[str, Any] = {
+    "id": AGENT_ID,
+    **CONFIG,
+    "version": 4,
+    "published_version": 3,
+    "created_at": "2027-03-01T08:00:00Z",
+    "updated_at": "2027-03-01T08:10:00Z",
+}
+WARNINGS = ["No voice worker here speaks cartesia (tts): its key is missing"]
 AGENT_EXAMPLES: dict[str, Any] = {
     "AgentRequest": REQUEST_EXAMPLE,
-    "Agent": {
-        "id": AGENT_ID,
-        **CONFIG,
-        "version": 4,
-        "published_version": 3,
-        "created_at": "2027-03-01T08:00:00Z",
-        "updated_at": "2027-03-01T08:10:00Z",
-    },
+    "Agent": AGENT_EXAMPLE,
+    "PublishedAgent": {**AGENT_EXAMPLE, "published_version": 4, "warnings": WARNINGS},
+    "AgentWarnings": {"warnings": WARNINGS},
     "AgentVersion": {"version": 3, **CONFIG, "created_at": "2027-03-01T08:05:00Z"},
     "PatchedAgentRequest": {"first_message": "Hello {{name}}, the clinic calling."},
     "RollbackRequest": {"version": 2},

@@ -26,6 +26,7 @@ from agents.serializers.stored import (
     require_unique_names,
 )
 from agents.serializers.tools import ToolSerializer
+from agents.voice_workers import find_speech_warnings, list_voice_workers
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Boolean,
@@ -44,6 +45,7 @@ MAX_PROMPT_LENGTH = 100_000
 MAX_DELAY_MINUTES = 60 * 24 * 30
 MAX_REST_DAYS = 3650
 DEFAULT_SILENCE_TIMEOUT_SECONDS = 30
+WARNINGS_HELP = "what no voice worker that has reported can speak with, in sentences"
 
 
 class VariableName(Text):
@@ -168,6 +170,24 @@ class AgentSerializer(WorkspaceSerializer):
 
     def validate_variables(self, variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return require_unique_names(variables)
+
+
+class PublishedAgentSerializer(AgentSerializer):
+    """The agent, with warnings if there are any."""
+
+    warnings = ListField(child=Text(), required=False, read_only=True, help_text=WARNINGS_HELP)
+
+    class Meta(AgentSerializer.Meta):
+        fields = [*AgentSerializer.Meta.fields, "warnings"]
+
+    def to_representation(self, instance: Agent) -> dict[str, Any]:
+        body = AgentSerializer().to_representation(instance)
+        warnings = find_speech_warnings(instance.config(), list_voice_workers())
+        return {**body, "warnings": warnings} if warnings else body
+
+
+class AgentWarningsSerializer(StrictSerializer):
+    warnings = ListField(child=Text(), help_text=WARNINGS_HELP)
 
 
 class AgentVersionSerializer(AgentSerializer):

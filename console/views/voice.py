@@ -65,6 +65,7 @@ class AgentView(Page):
             versions=versions,
             published=published,
             changes=changes_of(agent, published),
+            warnings=self.api.get(f"/agents/{pk}/warnings")["warnings"],
             languages=language_choices(agent["language"]),
             scripts=self.api.get(f"/agents/{pk}/scripts")["scripts"],
             rehearsal=rehearsed and self.api.get(f"/agents/{pk}/rehearsals/{rehearsed[0]['id']}"),

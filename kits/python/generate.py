@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 TARGET = Path(__file__).resolve().parent / "src/voiceops/_generated"
 REF = "#/components/schemas/"
 # These belong to voice agents and LiveKit, not to developers.
-NOT_FOR_CLIENTS = frozenset({"calls_report", "livekit_webhook"})
+NOT_FOR_CLIENTS = frozenset({"calls_report", "livekit_webhook", "voice_workers_report"})
 # In a list's own order: calls are listed newest first, recipients in the order of their file.
 WALKED_BACKWARDS = frozenset({"calls_list"})
 # A client must read a number or a text that a newer server allows.

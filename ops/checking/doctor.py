@@ -21,6 +21,7 @@ from ops.checking.service_checks import (
     check_twilio,
     check_webhook,
 )
+from ops.checking.voice_checks import check_voice_workers
 from telephony.models import PhoneNumber
 from telephony.services import drift
 from telephony.services.numbers import clean_provisioning
@@ -57,6 +58,7 @@ def run_doctor() -> Iterator[Finding]:
     if has_database:
         yield check_drift()
         yield from check_agents()
+        yield from check_voice_workers()
         yield from check_inbound()
         yield from check_alarms()
 

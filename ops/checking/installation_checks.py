@@ -9,7 +9,7 @@ from itertools import combinations
 from django.conf import settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from agents.models import AgentVersion
 from ops.checking.findings import Finding, bad, join_first, ok, warning
@@ -116,12 +116,10 @@ def describe_drift(drifted: Sequence[drift.DriftedRow], orphans: Sequence[str]) 
 
 def check_agents() -> Iterator[Finding]:
     """Published agents whose settings LiveKit would refuse; nothing when there are none."""
-    published = AgentVersion.unscoped.filter(
-        number=F("agent__published_version"), agent__deleted_at=None
-    )
-    newest = published.select_related("agent").order_by("-pk")[:MAX_CHECKED_AGENTS]
     too_long = [
-        f"{version.agent.name} ({version.agent_id})" for version in newest if not fits(version)
+        f"{version.agent.name} ({version.agent_id})"
+        for version in newest_published_versions()
+        if not fits(version)
     ]
     if too_long:
         limit = describe_metadata_limit()
@@ -129,6 +127,14 @@ def check_agents() -> Iterator[Finding]:
         yield bad(
             "agents", description, "shorten them, or raise limit.max_metadata_size at LiveKit"
         )
+
+
+def newest_published_versions() -> QuerySet[AgentVersion]:
+    """Return the versions that calls run, with their agents, as many as are checked."""
+    published = AgentVersion.unscoped.filter(
+        number=F("agent__published_version"), agent__deleted_at=None
+    )
+    return published.select_related("agent").order_by("-pk")[:MAX_CHECKED_AGENTS]
 
 
 def check_alarms() -> Iterator[Finding]:

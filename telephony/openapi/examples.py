@@ -143,6 +143,27 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         ]
     },
     "LiveKitEventRequest": {"event": "room_finished", "id": "EV_x2Pq", "createdAt": "1803891652"},
+    "VoiceWorkerReportRequest": {
+        "name": "voice-1:8081",
+        "agent_name": "voiceops",
+        "version": "1.8.9",
+        "max_calls": 10,
+        "default_provider": "local",
+        "providers": [
+            {
+                "name": "elevenlabs",
+                "parts": [
+                    {
+                        "kind": "tts",
+                        "has_package": True,
+                        "has_keys": False,
+                        "models": None,
+                        "languages": None,
+                    }
+                ],
+            }
+        ],
+    },
     "PhoneNumber": NUMBER_EXAMPLE,
     "PhoneNumberRequest": {
         "phone_number": "+12025550100",

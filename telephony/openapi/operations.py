@@ -15,6 +15,7 @@ TELEPHONY_TAGS = {
     "sip-trunks": "The SIP connections of numbers at LiveKit, for those who bring their own.",
     "calls": "Calls one by one: placed, controlled, with timeline, transcript and recording.",
     "livekit": "What LiveKit sends.",
+    "voice": "What voice workers report of themselves.",
 }
 TELEPHONY_OPERATIONS = {
     "phone_numbers_list": Operation("List phone numbers", "Newest first. Passwords are not shown."),
@@ -159,6 +160,12 @@ TELEPHONY_OPERATIONS = {
     "livekit_webhook": Operation(
         "Receive an event of LiveKit",
         "For LiveKit only, which signs what it sends.",
+        answer={"detail": "Received"},
+    ),
+    "voice_workers_report": Operation(
+        "Report what a voice worker can speak with",
+        "For voice workers, every minute, signed as LiveKit signs its events. Publishing an agent "
+        "then warns about what no worker here speaks.",
         answer={"detail": "Received"},
     ),
 }

@@ -30,6 +30,27 @@ LIVEKIT_EVENT = {
     "description": "An event as LiveKit sends it.",
     "additionalProperties": True,
 }
+WORKER_REPORT = {
+    "type": "object",
+    "description": "What a voice worker can speak with.",
+    "required": ["name", "agent_name", "max_calls", "default_provider", "providers"],
+    "properties": {
+        "name": {**TEXT, "description": "Its own, such as host and port."},
+        "agent_name": {**TEXT, "description": "Under which it waits for calls at LiveKit."},
+        "version": TEXT,
+        "max_calls": {"type": "integer"},
+        "default_provider": {**TEXT, "description": "Of agents that name none."},
+        "providers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "description": "A provider, and what it can do there.",
+                "additionalProperties": True,
+            },
+        },
+    },
+    "additionalProperties": True,
+}
 CALL_ID_PARAMETER = {
     "name": "id",
     "in": "path",
@@ -47,7 +68,7 @@ RECEIVED_RESPONSES = {
 def add_plain_views(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """Describe the two views; a postprocessing hook that runs before the one for words."""
+    """Describe the three views; a postprocessing hook that runs before the one for words."""
     schemes = result["components"].setdefault("securitySchemes", {})
     schemes["callToken"] = {
         "type": "http",
@@ -64,12 +85,16 @@ def add_plain_views(
         "AgentReportEventRequest": EVENT,
         "AgentReportRequest": REPORT,
         "LiveKitEventRequest": LIVEKIT_EVENT,
+        "VoiceWorkerReportRequest": WORKER_REPORT,
     }
     result["paths"]["/calls/{id}/report"] = _post(
         "calls_report", "callToken", "application/json", "AgentReportRequest", [CALL_ID_PARAMETER]
     )
     result["paths"]["/livekit/webhook"] = _post(
         "livekit_webhook", "liveKitToken", "application/webhook+json", "LiveKitEventRequest", []
+    )
+    result["paths"]["/voice-workers/report"] = _post(
+        "voice_workers_report", "liveKitToken", "application/json", "VoiceWorkerReportRequest", []
     )
     return result
 

@@ -90,7 +90,9 @@ def writing_routes() -> Iterator[Any]:
     for route in routes():
         for method in ("post", "put", "patch"):
             if method in route.methods or (
-                method == "post" and route.path in ("/livekit/webhook", "/calls/{pk}/report")
+                method == "post"
+                and route.path
+                in ("/livekit/webhook", "/voice-workers/report", "/calls/{pk}/report")
             ):
                 yield pytest.param(route, method, id=f"{method.upper()} {route.path}")
 

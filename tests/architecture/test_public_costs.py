@@ -53,7 +53,7 @@ def send(route: str, at: int) -> int:
     path = f"{route.format(pk=uuid7(), token=f'token-{at}')}?x={at}"
     if route.startswith("/auth/"):
         return client.post(path, BODIES.get(route, {}), content_type="application/json").status_code
-    if route in ("/livekit/webhook", "/calls/{pk}/report"):
+    if route in ("/livekit/webhook", "/voice-workers/report", "/calls/{pk}/report"):
         return client.post(path, {"at": at}, content_type="application/json").status_code
     return client.get(path).status_code
 

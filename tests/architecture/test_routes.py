@@ -33,6 +33,7 @@ PUBLIC = {
     "/auth/invitations/accept": "carries its own token",
     "/calls/{pk}/report": "carries the call's own token",
     "/livekit/webhook": "signed by LiveKit",
+    "/voice-workers/report": "signed by the voice worker",
     "/recordings/{token}": "a signed link that expires",
     "/openapi.json": "documentation",
     "/llms.txt": "documentation",

@@ -34,6 +34,7 @@ ENDPOINTS = {
     "/agents/{pk}/rehearsals/{rehearsal_id}": 3,
     "/agents/{pk}/scripts": 3,
     "/agents/{pk}/versions": 3,
+    "/agents/{pk}/warnings": 3,
     "/analytics/summary": 4,
     "/api-keys": 2,
     "/audit-log": 2,
@@ -74,7 +75,7 @@ ENDPOINTS = {
 }
 # Page of the console -> queries, the session's own included.
 PAGES = {
-    "agent": 8,
+    "agent": 10,
     "agents": 2,
     "audit": 2,
     "batch": 12,

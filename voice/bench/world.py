@@ -51,6 +51,8 @@ class Worker:
             **os.environ,
             "LIVEKIT_URL": url,
             "VOICE_SPOOL": str(spool),
+            # Nobody: it is not to report to what else runs on this machine.
+            "PUBLIC_URL": "http://127.0.0.1:9",
             "VOICE_HEALTH_PORT": "0",
             "VOICE_MAX_LOAD": "0",
             "VOICE_IDLE_PROCESSES": "1",

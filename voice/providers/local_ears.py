@@ -6,17 +6,14 @@ second of speech). What is not among them is heard as the nearest phrase, or not
 
 import asyncio
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from voice.providers.errors import ProviderError
 from voice.providers.local_stt import UtteranceSTT
-from voice.providers.local_whisper import has_whisper
 from voice.providers.sound import HEARING_RATE, Samples, resample
 
 SPOKEN_WORD = re.compile(r"[a-z']+|\d+")
@@ -122,17 +119,3 @@ def _load_decoder(phrases: Sequence[str]) -> Any:
 def _known_words(decoder: Any, phrases: Sequence[str]) -> set[str]:
     words = {word for phrase in phrases for word in phrase.split()}
     return {word for word in words if decoder.lookup_word(word) is not None}
-
-
-def find_local_faults() -> list[str]:
-    """Return what of the local provider is missing, each in a few words."""
-    faults = []
-    if find_spec("pocketsphinx") is None:
-        faults.append("no ears: the package pocketsphinx is missing")
-    if find_spec("hibari") is None:
-        faults.append("no English voice: the package hibari-tts is missing")
-    if shutil.which("espeak-ng") is None:
-        faults.append("no other language: the program espeak-ng is missing")
-    if not has_whisper():
-        faults.append("only phrases that are listed are heard: requirements-worker-whisper.txt")
-    return faults

@@ -166,10 +166,43 @@ def find_fault(name: str, kind: str) -> str | None:
         return f"No worker here knows the provider {name!r}; there are {known}"
     if kind not in provider.parts:
         return f"{name} has no {kind}; it has {', '.join(provider.parts)}"
-    if importlib.util.find_spec(provider.module) is None:
+    if not has_package(provider):
         return f"{name} needs the package {provider.module.replace('.', '-')}"
-    missing = [key for key in provider.keys if not os.environ.get(key)]
-    return f"{name} needs {' and '.join(missing)} in this worker's environment" if missing else None
+    if has_keys(provider):
+        return None
+    return f"{name} needs {' and '.join(_missing_keys(provider))} in this worker's environment"
+
+
+def has_package(provider: Provider) -> bool:
+    """Whether the provider's package is installed."""
+    return importlib.util.find_spec(provider.module) is not None
+
+
+def has_keys(provider: Provider) -> bool:
+    """Whether this worker's environment has the provider's keys."""
+    return not _missing_keys(provider)
+
+
+def _missing_keys(provider: Provider) -> list[str]:
+    return [key for key in provider.keys if not os.environ.get(key)]
+
+
+def needed_providers(agent: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what an agent's configuration asks of a worker: provider and part, the fallbacks'
+    too.
+    """
+    return [
+        (str(options.get("provider") or default_provider()), kind)
+        for kind in PART_KINDS
+        for options in _options_of(agent.get(kind))
+    ]
+
+
+def _options_of(section: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(section, Mapping):
+        return [{}]
+    fallbacks = section.get("fallbacks") or []
+    return [section, *(item for item in fallbacks if isinstance(item, Mapping))]
 
 
 def _arguments(

@@ -37,7 +37,8 @@ class Installation:
         self.livekit_url = livekit_url
         self.http = http
         self.lk = api.LiveKitAPI(livekit_url, EXAMPLE_KEY, EXAMPLE_SECRET)
-        self.worker = Worker(livekit_url, folder / "spool", VOICE_MAX_CALLS=str(MAX_CALLS))
+        variables = {"VOICE_MAX_CALLS": str(MAX_CALLS), "PUBLIC_URL": url}
+        self.worker = Worker(livekit_url, folder / "spool", **variables)
         self.number_id = ""
         self.control_plane: asyncio.subprocess.Process | None = None
 

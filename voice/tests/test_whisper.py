@@ -10,7 +10,8 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 from voice.agent_config import AgentConfig
 from voice.providers import local_whisper
 from voice.providers.errors import ProviderError
-from voice.providers.local_ears import find_local_faults, spoken_form, word_errors
+from voice.providers.local_abilities import find_local_faults
+from voice.providers.local_ears import spoken_form, word_errors
 from voice.providers.local_voice import LocalTTS
 from voice.providers.registry import make
 from voice.providers.sound import SPEAKING_RATE, through_telephone

@@ -1,5 +1,5 @@
-"""The two requests to LiveKit that work without the framework: for the supervisor, which must be
-small, and outlive it.
+"""The two requests to LiveKit, and its signature, that work without the framework: for the
+supervisor, which must be small, and outlive it.
 """
 
 import base64
@@ -9,6 +9,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 from voice.settings import Settings
 
@@ -46,14 +47,25 @@ def is_sandbox(settings: Settings) -> bool:
 
 
 def make_token(settings: Settings, room: str) -> str:
-    """Return a token that may delete one room, for a minute (a JWT, signed with HS256)."""
+    """Return a token that may delete one room, for a minute."""
+    return _sign(settings, {"video": {"roomCreate": True, "roomAdmin": True, "room": room}})
+
+
+def sign_body(settings: Settings, body: bytes) -> str:
+    """Return a token that says whose a body is, as LiveKit signs its webhooks."""
+    digest = hashlib.sha256(body).digest()
+    return _sign(settings, {"sha256": base64.b64encode(digest).decode()})
+
+
+def _sign(settings: Settings, more: dict[str, Any]) -> str:
+    """Return a JWT of a minute, signed with HS256."""
     now = int(time.time())
     claims = {
         "iss": settings.api_key,
         "sub": "voice-supervisor",
         "nbf": now - 5,
         "exp": now + TOKEN_SECONDS,
-        "video": {"roomCreate": True, "roomAdmin": True, "room": room},
+        **more,
     }
     head = _encode(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
     signed = f"{head}.{_encode(json.dumps(claims).encode())}"

@@ -10,8 +10,9 @@ import time
 from livekit.agents import AgentServer, JobRequest
 
 from voice.doctor import provider_lines
-from voice.providers.registry import default_provider, find_fault
+from voice.providers.registry import find_fault, needed_providers
 from voice.settings import Settings
+from voice.worker.abilities import keep_reporting
 from voice.worker.job import run_job
 from voice.worker.job_metadata import read_job
 from voice.worker.spool import read_header, spooled
@@ -43,6 +44,7 @@ async def serve(settings: Settings) -> int:
     began = time.monotonic()
     server.on("worker_registered", lambda *_: _write_registered(settings, began))
     run = loop.create_task(server.run())
+    reporting = loop.create_task(keep_reporting(settings))
     stop_wait = loop.create_task(stopping.wait())
     await asyncio.wait({run, stop_wait}, return_when=asyncio.FIRST_COMPLETED)
     if run.done():
@@ -50,6 +52,7 @@ async def serve(settings: Settings) -> int:
         run.result()
         return 1
     await drain(server, settings, hurrying)
+    reporting.cancel()
     await server.aclose()
     await asyncio.wait({run}, timeout=SHUTDOWN_SECONDS)
     return 0
@@ -102,10 +105,8 @@ class Load:
 async def answer_request(request: JobRequest) -> None:
     """Accept a call, or leave it to other workers when a provider that it needs is missing here."""
     job = read_job(request.job.metadata, request.id)
-    for kind in ("llm", "stt", "tts"):
-        section = job.agent.get(kind)
-        given = section.get("provider") if isinstance(section, dict) else None
-        fault = find_fault(str(given or default_provider()), kind)
+    for name, kind in needed_providers(job.agent):
+        fault = find_fault(name, kind)
         if fault is not None:
             log.error("The call %s is left to other workers: %s", job.call_id, fault)
             await request.reject()

@@ -38,3 +38,19 @@ async def test_a_call_shows_turns_latency_usage_and_its_end(installation: Instal
         ("llm", "local", "rules")
     ]
     assert {"agent_joined", "ringing", "answered", "ended"} <= {event["type"] for event in events}
+
+
+async def test_publishing_warns_of_what_the_worker_here_does_not_speak(
+    installation: Installation,
+) -> None:
+    body = {"name": "Reception", "system_prompt": "Be brief.", "tts": {"provider": "elevenlabs"}}
+    agent = await installation.post("/agents", body)
+
+    async def warned() -> Any:
+        return (await installation.get(f"/agents/{agent['id']}/warnings"))["warnings"]
+
+    warnings = await eventually(warned)
+
+    assert warnings == ["No voice worker here speaks elevenlabs (tts): its key is missing"]
+    published = await installation.post(f"/agents/{agent['id']}/publish")
+    assert published["warnings"] == warnings
