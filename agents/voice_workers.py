@@ -14,7 +14,7 @@ from django.conf import settings
 from agents.models import VoiceWorker
 from voiceops.core.clock import database_now
 
-PARTS = ("llm", "stt", "tts")
+PART_KINDS = ("llm", "stt", "tts")
 # Workers report every minute. One that is silent for longer counts only while no other is heard.
 FRESH_REPORT_AGE = timedelta(minutes=5)
 KEPT_REPORT_AGE = timedelta(days=7)
@@ -65,7 +65,7 @@ def find_speech_warnings(config: Mapping[str, Any], workers: Sequence[VoiceWorke
 
 
 def _needs_of(config: Mapping[str, Any]) -> Iterator[Need]:
-    for part in PARTS:
+    for part in PART_KINDS:
         section = config.get(part) or {}
         for options in (section, *(section.get("fallbacks") or ())):
             yield Need(

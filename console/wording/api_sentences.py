@@ -192,6 +192,10 @@ KNOWN_SENTENCES = (
     noop("Hung up before it was dialled"),
     noop("Hung up before it was answered"),
     noop("One call at a time probes, and the batch resumes when it gets through"),
+    noop("its key is missing"),
+    noop("its package is not installed"),
+    noop("it has no such part"),
+    noop("it is not known there"),
 )
 # Those with values in them.
 SENTENCE_FORMS = (
@@ -221,6 +225,10 @@ SENTENCE_FORMS = (
     noop("The agent reported '%(kind)s' after the call had ended"),
     noop("It costs no attempt, and the number is called again after %(time)s"),
     noop("%(cause)s, %(count)s times in a row"),
+    noop("No voice worker here speaks all of %(parts)s"),
+    noop("No voice worker here speaks %(part)s: %(reason)s"),
+    noop("No voice worker here speaks %(part)s with the model %(model)s"),
+    noop("No voice worker here speaks %(part)s in %(language)s"),
 )
 # What may stand for a value; a sentence that is a value is translated, too.
 VALUE_FORMS = {

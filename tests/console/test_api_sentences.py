@@ -69,6 +69,10 @@ def test_reasons_name_no_setting_of_the_api() -> None:
         ),
         ("The agent used end_call", "Der Agent hat end call benutzt"),
         ("Disposition: never_again (by agent)", "Gesprächsergebnis: never again (durch agent)"),
+        (
+            "No voice worker here speaks elevenlabs (tts): its key is missing",
+            "Kein Sprachagent hier spricht mit elevenlabs (tts): der Schlüssel fehlt",
+        ),
         ("Somebody's own words", "Somebody's own words"),
     ],
 )

@@ -18,7 +18,7 @@ def part_of(worker: dict[str, Any], name: str, kind: str) -> dict[str, Any]:
     return found
 
 
-def test_it_says_which_keys_there_are_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reports_which_keys_there_are_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPGRAM_API_KEY", "a-key-that-is-secret")
 
     worker = describe_worker(read_settings({"VOICE_MAX_CALLS": "4"}))
