@@ -106,7 +106,7 @@ def test_limits_and_their_headers_are_described_where_they_are_counted() -> None
     for name, operation in operations():
         answers = operation["responses"]
         headers = {status: {*answer.get("headers", {})} for status, answer in answers.items()}
-        if name.startswith(("calls_report", "livekit_", "healthz", "readyz", "metrics")):
+        if name.startswith(("calls_report", "livekit_", "voice_", "healthz", "readyz", "metrics")):
             assert "429" not in answers
         elif "default" in answers:  # and no webhook of ours
             assert headers["429"] == {"Error-Code", "Retry-After", *rates}, name
