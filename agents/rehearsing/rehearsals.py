@@ -178,8 +178,7 @@ def run_rehearsal(rehearsal: Rehearsal) -> None:
             names=rehearsal.scripts or (),
         )
         rehearsal.results = [_result_of(script) for script in found]
-        passed = count_passed(rehearsal.results) == len(rehearsal.results)
-        rehearsal.status = Status.PASSED if passed else Status.FAILED
+        rehearsal.status, rehearsal.error = _verdict_on(rehearsal.results)
     except (voice_program.RehearsalError, StateForbids) as error:
         rehearsal.status, rehearsal.error = Status.ERROR, str(error)
     rehearsal.ended_at = database_now()
@@ -192,6 +191,20 @@ def run_rehearsal(rehearsal: Rehearsal) -> None:
 def count_passed(results: Iterable[Mapping[str, Any]]) -> int:
     """Return how many of a rehearsal's scripts passed."""
     return sum(bool(result["passed"]) for result in results)
+
+
+def played_results(results: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the results of scripts that could be played: some need a model that is not there."""
+    return [result for result in results if "not_run" not in result]
+
+
+def _verdict_on(results: Sequence[Mapping[str, Any]]) -> tuple[Status, str | None]:
+    """Return the status of a rehearsal, and why nothing could be played."""
+    played = played_results(results)
+    if results and not played:
+        return Status.ERROR, results[0]["not_run"]
+    passed = all(result["passed"] for result in played)
+    return (Status.PASSED if passed else Status.FAILED), None
 
 
 def _waiting() -> QuerySet[Rehearsal]:
@@ -219,7 +232,7 @@ def _latest_verdicts(agent: Agent, fingerprint: str) -> dict[str, bool]:
         .order_by("pk")
         .values_list("results", flat=True)
     ):
-        verdicts.update({result["name"]: result["passed"] for result in results})
+        verdicts.update({each["name"]: each["passed"] for each in played_results(results)})
     return verdicts
 
 
@@ -239,4 +252,14 @@ def _result_of(script: Mapping[str, Any]) -> dict[str, Any]:
             for event in events
             if event["type"] == "tool_call"
         ],
+        **_rare_fields_of(script),
     }
+
+
+def _rare_fields_of(script: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why a script was not played, or how often it was, where that was not once."""
+    if script.get("not_run"):
+        return {"not_run": script["not_run"]}
+    if script.get("runs", 1) == 1:
+        return {}
+    return {name: script[name] for name in ("runs", "passed_runs")}

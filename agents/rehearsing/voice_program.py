@@ -49,7 +49,7 @@ def rehearse_in_child(
             "--mode",
             mode,
         ]
-        status = _run([*command, *chosen], output, errors, REHEARSAL_TIMEOUT_SECONDS[mode])
+        status = _run([*command, *chosen], output, errors, _timeout_seconds(rehearsal, mode))
         if status in (SCRIPTS_PASSED, SCRIPTS_FAILED):
             return _read_results(output)
         lines = errors.read_text(errors="replace").strip().splitlines()
@@ -57,6 +57,13 @@ def rehearse_in_child(
         if status == SCRIPTS_UNUSABLE:
             raise RehearsalError(last.replace(str(file), "The scripts"))
         raise RehearsalError(f"The voice worker failed: {last}")
+
+
+def _timeout_seconds(rehearsal: Mapping[str, Any], mode: str) -> float:
+    """Return how long a run may take: a model takes its time, also in text."""
+    scripts = rehearsal["scripts"]
+    waits = any(script.get("instructions") or script.get("judge") for script in scripts)
+    return REHEARSAL_TIMEOUT_SECONDS["audio" if waits else mode]
 
 
 def _run(command: Sequence[str], output: Path, errors: Path, seconds: float) -> int:

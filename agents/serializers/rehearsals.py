@@ -10,9 +10,9 @@ from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import Rehearsal
-from agents.rehearsing.rehearsals import REHEARSAL_MODES, count_passed
+from agents.rehearsing.rehearsals import REHEARSAL_MODES, count_passed, played_results
 from agents.serializers.providers import LlmSerializer
-from agents.serializers.stored import StoredSerializer
+from agents.serializers.stored import StoredSerializer, VerbatimText
 from voiceops.api.errors import field_error
 from voiceops.api.field_errors import FieldErrors
 from voiceops.api.serializers import (
@@ -31,6 +31,11 @@ MAX_SCRIPT_STEPS = 200
 MAX_EXPECTED_TEXTS = 50
 MAX_SCRIPT_TEXT_LENGTH = 2000
 MAX_SCRIPT_LABEL_LENGTH = 100
+MAX_INSTRUCTIONS_LENGTH = 10_000
+# Of what a model may cost, as voice/rehearsal/script.py has them.
+MAX_CALLEE_TURNS = 40
+MAX_CONVERSATION_SECONDS = 300
+MAX_SCRIPT_RUNS = 20
 ANSWERED_BY = ("human", "machine", "screening", "silence")
 DETECTED_KINDS = ("human", "machine", "uncertain", "screened")
 SCRIPT_STEP_KINDS = ("says", "digits", "silence", "hangs_up")
@@ -132,6 +137,43 @@ class ScriptSerializer(StoredSerializer):
     end = EndSerializer(required=False)
     never = Texts(required=False)
     expect = ExpectationSerializer(required=False)
+    instructions = VerbatimText(
+        max_length=MAX_INSTRUCTIONS_LENGTH,
+        required=False,
+        help_text="of a model that plays the callee, after the steps of `caller`",
+    )
+    max_turns = Integer(
+        min_value=1, max_value=MAX_CALLEE_TURNS, required=False, help_text="of such a callee"
+    )
+    max_seconds = Integer(
+        min_value=1, max_value=MAX_CONVERSATION_SECONDS, required=False, help_text="with them"
+    )
+    repeat = Integer(
+        min_value=1, max_value=MAX_SCRIPT_RUNS, required=False, help_text="how often it is played"
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """Add the fields whose names are Python's, or retired here."""
+        return {
+            **super().get_fields(),
+            "pass": Integer(
+                min_value=1,
+                max_value=MAX_SCRIPT_RUNS,
+                required=False,
+                help_text="how many of these must pass; all without it",
+            ),
+            "judge": Texts(
+                required=False,
+                help_text="what a model is asked about the conversation, when nothing else failed",
+            ),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError when more must pass than are played."""
+        if attrs.get("pass", 1) > attrs.get("repeat", 1):
+            message = f"at most {attrs.get('repeat', 1)}, as often as it is played"
+            raise serializers.ValidationError({"pass": field_error("value_error", message).detail})
+        return attrs
 
 
 class ScriptsSerializer(StrictSerializer):
@@ -139,6 +181,11 @@ class ScriptsSerializer(StrictSerializer):
 
     variables = JsonObject(required=False)
     model = LlmSerializer(required=False, help_text="instead of the agent's own")
+    simulator = LlmSerializer(
+        required=False,
+        help_text="the model that plays callees by `instructions` and answers `judge`; without it "
+        "the agent's own, or that of the worker",
+    )
     mode = Choice(choices=REHEARSAL_MODES, required=False, help_text="`text` without it")
     scripts = ScriptSerializer(many=True, max_length=MAX_AGENT_SCRIPTS)  # type: ignore[call-arg]
 
@@ -207,6 +254,9 @@ class RehearsalResultSerializer(StrictSerializer):
     turns = SpokenTurnSerializer(many=True)
     tools = UsedToolSerializer(many=True)
     heard = HeardSerializer(many=True)
+    not_run = Text(required=False, help_text="why it could not be played; such a script only")
+    runs = Integer(required=False, help_text="of a script with `repeat`")
+    passed_runs = Integer(required=False)
 
 
 class RehearsalSerializer(WorkspaceSerializer):
@@ -239,7 +289,7 @@ class RehearsalSerializer(WorkspaceSerializer):
         return count_passed(rehearsal.results)
 
     def get_failed(self, rehearsal: Rehearsal) -> int:
-        return len(rehearsal.results) - self.get_passed(rehearsal)
+        return sum(not result["passed"] for result in played_results(rehearsal.results))
 
 
 class RehearsalDetailSerializer(RehearsalSerializer):

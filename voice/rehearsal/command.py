@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voice.providers.errors import ProviderError
+from voice.rehearsal.repeats import rehearse_as_often_as_asked
 from voice.rehearsal.report import as_conversation, as_json, as_table, write_junit
-from voice.rehearsal.run import rehearse
 from voice.rehearsal.script import MODES, Rehearsal, Script, ScriptError, chosen, read_rehearsal
 from voice.rehearsal.verdict import Result
 
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "rehearsal.yaml"
-# Spoken conversations mostly wait, so that several share a core.
-SPOKEN_AT_ONCE = 4
+# Conversations that are spoken, or wait for a model, share a core.
+WAITING_AT_ONCE = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Rehearse, print the results, and return 0 when every script passed, 1 when one failed, and 2
-    when a script or the agent cannot be used.
+    """Rehearse, print the results, and return 0 when every script passed that could be played, 1
+    when one failed, and 2 when none could be played, or the agent cannot be used.
     """
     try:
         rehearsal = read_rehearsal(options.file)
@@ -53,18 +53,24 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(as_json(results))
     else:
         sys.stdout.write(_readable(results, quiet=options.quiet))
-    return 0 if all(result.passed for result in results) else 1
+    played = [result for result in results if result.not_run is None]
+    if not played and not options.json:
+        return 2
+    return 0 if all(result.passed for result in played) else 1
 
 
 async def _rehearse_all(
     rehearsal: Rehearsal, scripts: Sequence[Script], options: argparse.Namespace
 ) -> list[Result]:
     mode = options.mode or rehearsal.mode
-    places = asyncio.Semaphore(SPOKEN_AT_ONCE if mode == "audio" else 1)
+    waits = mode == "audio" or any(script.needs_model for script in scripts)
+    places = asyncio.Semaphore(WAITING_AT_ONCE if waits else 1)
 
     async def one(script: Script) -> Result:
         async with places:
-            return await rehearse(rehearsal, script, mode=mode, by_telephone=not options.wideband)
+            return await rehearse_as_often_as_asked(
+                rehearsal, script, mode=mode, by_telephone=not options.wideband
+            )
 
     return list(await asyncio.gather(*(one(script) for script in scripts)))
 

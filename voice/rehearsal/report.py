@@ -13,6 +13,9 @@ def as_table(results: Sequence[Result]) -> str:
     width = max(len(result.label) for result in results)
     lines = []
     for result in results:
+        if result.not_run is not None:
+            lines.append(f"not run {result.label:<{width}}  {result.not_run}")
+            continue
         verdict = "passed" if result.passed else "FAILED"
         turns = len(agent_turns(result.events))
         lines.append(
@@ -21,7 +24,9 @@ def as_table(results: Sequence[Result]) -> str:
         )
         lines.extend(f"        {failure}" for failure in result.failures)
     passed = sum(result.passed for result in results)
-    lines.append(f"{passed} of {len(results)} scripts passed")
+    not_run = sum(result.not_run is not None for result in results)
+    rest = f", {not_run} not run" if not_run else ""
+    lines.append(f"{passed} of {len(results)} scripts passed{rest}")
     return "\n".join(lines) + "\n"
 
 
@@ -46,6 +51,9 @@ def as_json(results: Sequence[Result]) -> str:
             "tags": list(result.tags),
             "passed": result.passed,
             "failures": result.failures,
+            "not_run": result.not_run,
+            "runs": result.runs,
+            "passed_runs": result.passed_runs,
             "end_reason": result.reason,
             "seconds": result.seconds,
             "cpu_seconds": result.cpu_seconds,
@@ -54,20 +62,27 @@ def as_json(results: Sequence[Result]) -> str:
         }
         for result in results
     ]
-    passed = all(result.passed for result in results)
+    passed = all(result.passed or result.not_run is not None for result in results)
     return json.dumps({"passed": passed, "scripts": scripts}, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_junit(path: Path, results: Sequence[Result]) -> None:
     """Write the results as CI systems read them."""
-    failed = sum(not result.passed for result in results)
+    skipped = sum(result.not_run is not None for result in results)
+    failed = sum(bool(result.failures) for result in results)
     suite = ElementTree.Element(
-        "testsuite", name="rehearsal", tests=str(len(results)), failures=str(failed)
+        "testsuite",
+        name="rehearsal",
+        tests=str(len(results)),
+        failures=str(failed),
+        skipped=str(skipped),
     )
     for result in results:
         case = ElementTree.SubElement(
             suite, "testcase", name=result.label, time=f"{result.seconds:.3f}"
         )
+        if result.not_run is not None:
+            ElementTree.SubElement(case, "skipped", message=result.not_run)
         if result.failures:
             failure = ElementTree.SubElement(case, "failure", message=result.failures[0])
             failure.text = "\n".join(result.failures)

@@ -5,12 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
-from livekit.agents import AgentSession
+from livekit.agents import AgentSession, llm
 from livekit.agents.testing import fake_job_context
 
+from agents.prompts import render
 from voice.agent_config import AgentConfig, read_agent
 from voice.clock import VirtualClock
 from voice.conversation.persona import Persona
@@ -29,6 +31,7 @@ from voice.providers.sound import (
 )
 from voice.rehearsal.caller import Ear, Mouth
 from voice.rehearsal.script import DEFAULT_GREETING, Rehearsal, Script, Step
+from voice.rehearsal.simulator import NoSimulatorError, assess, converse, make_simulator
 from voice.rehearsal.verdict import (
     Result,
     agent_turns,
@@ -56,16 +59,27 @@ def complete(agent: Mapping[str, Any], *given: Mapping[str, Any]) -> dict[str, A
 async def rehearse(
     rehearsal: Rehearsal, script: Script, *, mode: str | None = None, by_telephone: bool = True
 ) -> Result:
-    """Return what came of a script. Raises ProviderError when the agent cannot be built here."""
+    """Return what came of one run of a script; one that needs a model where there is none is not
+    run. Raises ProviderError when the agent cannot be built here.
+    """
     variables = complete(rehearsal.agent, rehearsal.variables, script.variables)
     config = read_agent(rehearsal.agent, variables)
+    script = replace(script, instructions=render(script.instructions, variables))
+    mode = mode or rehearsal.mode
     began, cpu = time.monotonic(), time.process_time()
     with fake_job_context():
-        if (mode or rehearsal.mode) == "text":
-            result = await _InText(config, script).run()
+        try:
+            model = make_simulator(rehearsal, script, config, mode) if script.needs_model else None
+        except NoSimulatorError as error:
+            return Result(script.label, script.tags, [], "", not_run=str(error))
+        if mode == "text":
+            result = await _InText(config, script, model).run()
         else:
-            result = await _InSound(config, script, by_telephone).run()
-    result.failures.extend(script_failures(script, result))
+            result = await _InSound(config, script, model, by_telephone).run()
+        result.failures.extend(script_failures(script, result))
+        # What can be checked for certain comes first, and costs nothing.
+        if model is not None and script.criteria and not result.failures:
+            result.failures.extend(await assess(model, script.criteria, result.events))
     result.seconds = round(time.monotonic() - began, 3)
     result.cpu_seconds = round(time.process_time() - cpu, 3)
     return result
@@ -85,6 +99,7 @@ class _InText:
 
     config: AgentConfig
     script: Script
+    model: "llm.LLM[Any] | None" = None
     failures: list[str] = field(default_factory=list)
 
     async def run(self) -> Result:
@@ -107,6 +122,9 @@ class _InText:
             for step in self.script.steps:
                 if not await self._play(step, talk, line):
                     break
+            if self.model is not None and self.script.instructions:
+                play = partial(self._play, talk=talk, line=line)
+                self.failures.extend(await converse(self.model, self.script, talk, play))
             if talk.ending is not None:
                 await talk.over
         finally:
@@ -141,6 +159,7 @@ class _InSound:
 
     config: AgentConfig
     script: Script
+    model: "llm.LLM[Any] | None"
     by_telephone: bool
     failures: list[str] = field(default_factory=list)
     mouth: Mouth = field(init=False)
@@ -206,6 +225,9 @@ class _InSound:
                 self.failures.append(f"the call was over before {describe(step)}")
                 return
             await self._play(step, talk)
+        if self.model is not None and self.script.instructions:
+            play = partial(self._play, talk=talk)
+            self.failures.extend(await converse(self.model, self.script, talk, play))
         if self.script.answers != "human" or self.script.end:
             await asyncio.wait({talk.over}, timeout=longest)
 

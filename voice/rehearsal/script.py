@@ -18,6 +18,10 @@ DEMO_AGENT = REPOSITORY / "ops" / "data" / "demo_agent.json"
 DEFAULT_GREETING = "Hello?"
 ANSWERS = ("human", "machine", "screening", "silence")
 MODES = ("text", "audio")
+# What a model may cost.
+DEFAULT_CALLEE_TURNS, MAX_CALLEE_TURNS = 10, 40
+DEFAULT_CONVERSATION_SECONDS, MAX_CONVERSATION_SECONDS = 60, 300
+MAX_RUNS = 20
 
 
 class ScriptError(ValueError):
@@ -48,16 +52,30 @@ class Script:
     end: Mapping[str, Any] = field(default_factory=dict)
     never: tuple[str, ...] = ()
     expect: Mapping[str, Any] = field(default_factory=dict)
+    # Of a callee whom a model plays once the steps are over, and what it may cost.
+    instructions: str = ""
+    max_turns: int = DEFAULT_CALLEE_TURNS
+    max_seconds: float = DEFAULT_CONVERSATION_SECONDS
+    # What a model is asked about the conversation, when nothing else is wrong with it.
+    criteria: tuple[str, ...] = ()
+    runs: int = 1
+    required_passes: int = 1
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it cannot be played by rules alone."""
+        return bool(self.instructions or self.criteria)
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """`agent` is a configuration as the API has it."""
+    """`agent` is a configuration as the API has it; `simulator` the model that plays callees."""
 
     agent: Mapping[str, Any]
     variables: Mapping[str, Any]
     mode: str
     scripts: tuple[Script, ...]
+    simulator: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_rehearsal(path: Path) -> Rehearsal:
@@ -79,6 +97,7 @@ def read_rehearsal(path: Path) -> Rehearsal:
         variables=data.get("variables") or {},
         mode=mode,
         scripts=tuple(_read_script(item, number) for number, item in enumerate(scripts, start=1)),
+        simulator=data.get("simulator") or {},
     )
 
 
@@ -123,6 +142,7 @@ def _read_script(item: Any, number: int) -> Script:
     if answers not in ANSWERS:
         raise ScriptError(f"{label}: `answers` is one of {', '.join(ANSWERS)}")
     default = "" if answers == "silence" else DEFAULT_GREETING
+    runs = _read_count(item, "repeat", label, at_most=MAX_RUNS)
     return Script(
         label=label,
         steps=tuple(_read_step(step, label) for step in item.get("caller") or []),
@@ -135,9 +155,36 @@ def _read_script(item: Any, number: int) -> Script:
         },
         variables=item.get("variables") or {},
         end=_read_end(item.get("end")),
-        never=tuple(str(text) for text in item.get("never") or []),
+        never=_read_texts(item.get("never")),
         expect=item.get("expect") or {},
+        instructions=str(item.get("instructions") or ""),
+        max_turns=_read_count(
+            item, "max_turns", label, default=DEFAULT_CALLEE_TURNS, at_most=MAX_CALLEE_TURNS
+        ),
+        max_seconds=_read_count(
+            item,
+            "max_seconds",
+            label,
+            default=DEFAULT_CONVERSATION_SECONDS,
+            at_most=MAX_CONVERSATION_SECONDS,
+        ),
+        criteria=_read_texts(item.get("judge")),
+        runs=runs,
+        required_passes=_read_count(item, "pass", label, default=runs, at_most=runs),
     )
+
+
+def _read_count(item: Any, name: str, label: str, *, default: int = 1, at_most: int) -> int:
+    """Raises ScriptError."""
+    count = item.get(name, default)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= at_most:
+        raise ScriptError(f"{label}: `{name}` is a whole number from 1 to {at_most}")
+    return count
+
+
+def _read_texts(value: Any) -> tuple[str, ...]:
+    given = value if isinstance(value, list) else [value] if value else []
+    return tuple(str(text) for text in given)
 
 
 def _read_step(step: Any, label: str) -> Step:

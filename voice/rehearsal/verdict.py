@@ -32,10 +32,15 @@ class Result:
     last_word_to_hang_up: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    # Why it could not be played here.
+    not_run: str | None = None
+    # How often it was played, and passed.
+    runs: int = 1
+    passed_runs: int = 0
 
     @property
     def passed(self) -> bool:
-        return not self.failures
+        return not self.failures and self.not_run is None
 
 
 def step_failures(expect: Mapping[str, Any], events: Sequence[Event]) -> Iterator[str]:

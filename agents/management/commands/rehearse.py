@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self.stdout.write(f"--- {result['name']}")
             for turn in result["turns"]:
                 self.stdout.write(f"{turn['role']:>7}: {turn['text']}")
-            for failure in result["failures"]:
+            for failure in (*result["failures"], *filter(None, [result.get("not_run")])):
                 self.stdout.write(f"        {failure}")
         passed = count_passed(rehearsal.results)
         self.stdout.write(f"{passed} of {len(rehearsal.results)} scripts passed")
