@@ -132,7 +132,7 @@ class Agent(WorkspaceOwned):
         indexes = [models.Index(fields=["workspace", "-id"], name="agent_newest")]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.pk})"
+        return self.name
 
     def config(self) -> dict[str, Any]:
         """Return the draft with its secrets, which only readers of agents may see.
@@ -181,7 +181,7 @@ class AgentVersion(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.config.get('name', '')} v{self.number} ({self.pk})"
+        return f"{self.config.get('name', '')}, version {self.number}"
 
     @property
     def variables(self) -> list[dict[str, Any]]:
@@ -219,7 +219,7 @@ class AgentScripts(WorkspaceOwned):
         verbose_name_plural = "agent scripts"
 
     def __str__(self) -> str:
-        return f"scripts of {self.agent_id}"
+        return f"scripts of {self.agent}"
 
 
 class Rehearsal(WorkspaceOwned):
@@ -264,7 +264,7 @@ class Rehearsal(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"rehearsal {self.pk}"
+        return f"rehearsal of draft {self.version}"
 
 
 class VoiceWorker(models.Model):

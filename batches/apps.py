@@ -13,7 +13,9 @@ class BatchesConfig(AppConfig):
         """Answer what the apps below ask of batches."""
         from accounts.services.workspaces import SCHEDULING_HOOKS
         from accounts.staff.login import POLLED_PAGES
+        from agents.admin.orders import AGENT_USES
         from agents.services import AGENT_USE_CHECKS
+        from batches.admin.agent_use import newest_batches
         from batches.models import Batch
         from batches.openapi.errors import BATCH_ERRORS
         from batches.openapi.examples import BATCH_EXAMPLES
@@ -37,16 +39,12 @@ class BatchesConfig(AppConfig):
         CALLBACK_PLANNERS.register(schedule_reported)
         SCHEDULING_HOOKS.register(requeue_workspace)
         SUPPRESSION_CHECKS.register(is_suppressed)
+        AGENT_USES.register(newest_batches)
         AGENT_USE_CHECKS.register(agent_is_in_use)
         NUMBER_USE_CHECKS.register(number_is_in_use)
         POLLED_PAGES.register("batches_batch_live")
-        ORIGIN_PAGES.register(
-            OriginPages(
-                batch="batches_batch_change",
-                recipient="batches_recipient_change",
-                batch_rows=Batch.unscoped.all,
-            )
-        )
+        pages = ("batches_batch_change", "batches_recipient_change")
+        ORIGIN_PAGES.register(OriginPages(*pages, batch_rows=Batch.unscoped.all))
 
     def _keep_counts(self) -> None:
         """Look for the triggers that count recipients after every `migrate`."""

@@ -6,7 +6,9 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         """Answer what the apps below ask of the console."""
+        from batches.admin.answer_times import HEAT_MAPS
         from batches.admin.batch_panel import BATCH_PICTURES
-        from console.charts import batch_pictures
+        from console.charts import batch_pictures, heat_map
 
         BATCH_PICTURES.register(batch_pictures)
+        HEAT_MAPS.register(heat_map)

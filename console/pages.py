@@ -6,7 +6,6 @@ them leads to the door; a part of a page that a script fetches is answered 401.
 
 from typing import Any, ClassVar
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
@@ -32,10 +31,9 @@ from accounts.roles import Role
 from console.api import Api, Refused
 from console.forms import refusal_text
 from voiceops.api.error_pages import error_page
-from voiceops.core.time_zones import zone_names
+from voiceops.api.reader_zone import reader_zone
 
 WORKSPACE_COOKIE = "console_workspace"
-ZONE_COOKIE = "console_timezone"
 COOKIE_SECONDS = 365 * 24 * 3600
 
 
@@ -166,12 +164,6 @@ def next_page(request: HttpRequest, values: QueryDict) -> str:
     page = values.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(page, allowed_hosts=None)
     return page if is_ours and page.startswith("/") else reverse("console:home")
-
-
-def reader_zone(request: HttpRequest, default: str) -> ZoneInfo:
-    """Return the time zone of the reader's browser, or the workspace's where it is not known."""
-    name = request.COOKIES.get(ZONE_COOKIE, "")
-    return ZoneInfo(name if name in zone_names() else default)
 
 
 def sees_numbers(principal: Principal) -> bool:

@@ -14,6 +14,7 @@ class OpsConfig(AppConfig):
         checks.register(check_settings)
         POLLED_PAGES.register("overview_part")
         POLLED_PAGES.register("readiness")
+        POLLED_PAGES.register("telephony_call_live")
         # Sent once for each app with tables; those of webhooks are the last, and have the last of
         # the permissions that the groups need.
         post_migrate.connect(create_groups, sender=apps.get_app_config("webhooks"))

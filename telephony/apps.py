@@ -7,7 +7,9 @@ class TelephonyConfig(AppConfig):
     def ready(self) -> None:
         """Answer what the apps below ask of telephony."""
         from accounts.checks import GLOBAL_MODELS
+        from agents.admin.orders import AGENT_USES
         from agents.services import AGENT_DELETION_HOOKS, PUBLISH_CHECKS
+        from telephony.admin.agent_use import answered_numbers
         from telephony.openapi.errors import TELEPHONY_ERRORS
         from telephony.openapi.examples import TELEPHONY_EXAMPLES
         from telephony.openapi.operations import TELEPHONY_OPERATIONS, TELEPHONY_TAGS
@@ -26,5 +28,6 @@ class TelephonyConfig(AppConfig):
                 "telephony.HourlyCursor": "how far the calls of all workspaces are counted",
             }
         )
+        AGENT_USES.register(answered_numbers)
         AGENT_DELETION_HOOKS.register(detach_agent)
         PUBLISH_CHECKS.register(require_version_fits)

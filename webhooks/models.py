@@ -58,7 +58,7 @@ class WebhookEndpoint(WorkspaceOwned):
         indexes = [models.Index(fields=["workspace", "-id"], name="webhook_endpoint_newest")]
 
     def __str__(self) -> str:
-        return f"webhook {self.pk}"
+        return self.url
 
 
 class WebhookEvent(WorkspaceOwned):
@@ -83,7 +83,7 @@ class WebhookEvent(WorkspaceOwned):
         indexes = [models.Index(fields=["created_at"], name="webhook_event_age")]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.pk}"
+        return f"{self.type} at {self.at:%Y-%m-%d %H:%M:%S}"
 
     @property
     def message_id(self) -> str:
@@ -156,7 +156,7 @@ class WebhookDelivery(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"delivery {self.pk}"
+        return f"{self.event.type} to {self.endpoint}"
 
     def claim(self, now: datetime) -> bool:
         """Lease the delivery. Returns True to exactly one worker.

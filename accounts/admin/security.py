@@ -3,11 +3,14 @@
 Secrets are never shown; an API key appears by its public prefix.
 """
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from accounts.auth import second_factor, sessions
@@ -22,10 +25,13 @@ from accounts.models import (
     Session,
     StaffTry,
 )
+from accounts.roles import Role
 from accounts.services import api_keys
-from accounts.staff.base import ReadOnlyAdmin
+from accounts.staff import audit_words
+from accounts.staff.base import ReadOnlyAdmin, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates, recent_values_filter
 from accounts.staff.login import SECOND_FACTOR_PAGE
+from accounts.staff.panels import secret_page
 from accounts.staff.second_factor_pages import second_factor_view
 
 admin.site.unregister(Group)
@@ -47,7 +53,36 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
     exclude = ("key_hash",)
+    autocomplete_fields = ("workspace",)
     actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("accounts.add_apikey"))
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else ("workspace", "name", "role")
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
+    ) -> None:
+        """Make the key: rows are only added here, never changed."""
+        made, obj.key_hash = api_keys.create_api_key(
+            workspace=obj.workspace,
+            name=obj.name,
+            role=Role(form.cleaned_data["role"]),
+            principal=principal_of(request, obj),
+        )
+        obj.pk = made.pk
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        then = reverse("admin:accounts_apikey_changelist")
+        text = "This key is displayed once. Keep it in a safe place."
+        # In memory the column has the key itself; the row has its hash.
+        return secret_page(
+            request, title="The key is made", text=text, secret=obj.key_hash, then=then
+        )
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.delete_apikey"))
@@ -89,7 +124,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "action", "actor", "object_type", "object_id", "workspace_name", "ip")
+    list_display = ("at", "what", "target", "details", "actor", "workspace_name", "ip")
     list_filter = (
         BY_WORKSPACE,
         recent_values_filter("action"),
@@ -101,9 +136,45 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "An actor's e-mail address, an action, or an id"
     search_ids = ("pk", "workspace", "object_id", "actor_id")
     list_select_related = ("workspace",)
+    readonly_fields = ("what", "target", "details")
+    fieldsets = (
+        (None, {"fields": ("at", "what", "target", "details", "actor_name", "workspace", "ip")}),
+        (
+            "For engineers",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("action", "object_type", "object_id", "actor_type", "actor_id", "changes"),
+                ),
+            },
+        ),
+    )
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Load the objects of the whole page in one query for each type."""
+        page = super().get_changelist_instance(request)
+        targets = audit_words.find_targets(page.result_list)
+        for entry in page.result_list:
+            entry.targets = targets
+        return page
 
     def finds_by_index(self, term: str) -> bool:
         return False  # objects and actors have none
+
+    @admin.display(description="What")
+    def what(self, entry: AuditEntry) -> str:
+        return audit_words.action_in_words(entry.action)
+
+    @admin.display(description="Object")
+    def target(self, entry: AuditEntry) -> str:
+        targets = getattr(entry, "targets", None)
+        if targets is None:
+            targets = audit_words.find_targets([entry])
+        return audit_words.target_link(entry, targets)
+
+    @admin.display(description="Details")
+    def details(self, entry: AuditEntry) -> str:
+        return audit_words.changes_in_words(entry.changes)
 
     @admin.display(description="Actor", ordering="actor_name")
     def actor(self, entry: AuditEntry) -> str:
@@ -165,7 +236,7 @@ class RecoveryCodeAdmin(ReadOnlyAdmin):
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     search_fields = ("factor__user__email",)
     search_ids = ("pk", "factor")
-    list_select_related = ("factor",)
+    list_select_related = ("factor__user",)
     exclude = ("code_hash",)
 
 

@@ -6,12 +6,12 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.models import Invitation, Membership, Workspace
+from accounts.models import Invitation, Membership, Workspace, canonical_email
 from accounts.roles import Role
 from accounts.serializers.workspaces import WorkspaceDetailSerializer
-from accounts.services import members, workspaces
+from accounts.services import invitations, members, workspaces
 from accounts.staff.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -20,6 +20,7 @@ from accounts.staff.base import (
     principal_of,
 )
 from accounts.staff.filters import dates
+from accounts.staff.window_field import window_widget
 from voiceops.core.time_zones import zone_names
 
 
@@ -61,6 +62,11 @@ class WorkspaceForm(SerializerForm):
             "transcript_retention_days",
             "members_see_numbers",
         )
+        widgets = {
+            "calling_window": window_widget(),
+            "max_cost_per_day": UnfoldAdminTextInputWidget,
+        }
+        help_texts = {"calling_window": "Without hours: at any hour."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,6 +93,17 @@ class WorkspaceForm(SerializerForm):
         return str(self.cleaned_data["unknown_zone"]) or self.instance.unknown_zone
 
 
+class InvitationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """Whom a member of staff invites; the mail has the link with which they accept."""
+
+    class Meta:
+        model = Invitation
+        fields = ("workspace", "email", "role")
+
+    def clean_email(self) -> str:
+        return canonical_email(self.cleaned_data["email"])
+
+
 @admin.register(Workspace)
 class WorkspaceAdmin(StaffAdmin):
     form = WorkspaceForm
@@ -94,6 +111,42 @@ class WorkspaceAdmin(StaffAdmin):
     list_filter = (dates(),)
     search_fields = ("name",)
     readonly_fields = ("id", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", ("timezone", "unknown_zone"))}),
+        ("When", {"fields": ("calling_window", ("holidays_country", "calling_profile"))}),
+        (
+            "How much",
+            {
+                "fields": (
+                    ("max_concurrent_calls", "max_calls_per_day"),
+                    ("min_gap_minutes", "max_cost_per_day"),
+                )
+            },
+        ),
+        (
+            "How often a number may be called",
+            {
+                "fields": (
+                    ("max_attempts_per_day", "max_attempts_per_week"),
+                    ("max_attempts_per_30_days", "rest_days_after_answer"),
+                    "rest_days_after_refusal",
+                )
+            },
+        ),
+        (
+            "Data",
+            {
+                "fields": (
+                    ("recording_retention_days", "transcript_retention_days"),
+                    "members_see_numbers",
+                )
+            },
+        ),
+        (
+            "For engineers",
+            {"classes": ("collapse",), "fields": ("publish_requires", "id", "created_at")},
+        ),
+    )
     inlines = (MembershipInline,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -157,9 +210,29 @@ class MembershipAdmin(StaffAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
+    form = InvitationForm
+    autocomplete_fields = ("workspace",)
     list_display = ("email", "workspace_name", "role", "created_at", "expires_at", "accepted_at")
     list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter))
     search_fields = ("email", "workspace__name")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
-    exclude = ("token_hash",)
+    exclude = ("token_hash", "invited_by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("accounts.add_invitation"))
+
+    def get_fields(self, request: HttpRequest, obj: Invitation | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else InvitationForm.Meta.fields
+
+    def save_model(
+        self, request: HttpRequest, obj: Invitation, form: "ModelForm[Invitation]", change: bool
+    ) -> None:
+        """Send the invitation: rows are only added here, never changed."""
+        obj.pk = invitations.create_invitation(
+            workspace=obj.workspace,
+            email=obj.email,
+            role=Role(form.cleaned_data["role"]),
+            principal=principal_of(request, obj),
+            now=timezone.now(),
+        ).pk

@@ -53,7 +53,7 @@ class AuditEntry(NoDefaultManagerModel):
         indexes = [models.Index(fields=["workspace", "-at"], name="audit_of_workspace")]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.pk}"
+        return f"{self.action} at {self.at:%Y-%m-%d %H:%M:%S}"
 
     def save(
         self,

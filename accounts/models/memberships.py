@@ -26,7 +26,7 @@ class Membership(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_role_display()} {self.user_id} of {self.workspace_id}"
+        return f"{self.user} in {self.workspace}"
 
 
 class Invitation(WorkspaceOwned):
@@ -56,4 +56,4 @@ class Invitation(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"invitation {self.pk}"
+        return f"invitation of {self.email}"

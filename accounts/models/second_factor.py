@@ -21,7 +21,7 @@ class SecondFactor(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return f"second factor {self.pk}"
+        return f"second factor of {self.user}"
 
 
 class RecoveryCode(models.Model):

@@ -76,7 +76,7 @@ class Session(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
-        return f"session {self.pk}"
+        return f"login of {self.user}"
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and self.expires_at > now
@@ -91,7 +91,7 @@ class PasswordReset(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
-        return f"password reset {self.pk}"
+        return f"password reset of {self.user}"
 
 
 def canonical_email(email: str) -> str:

@@ -105,7 +105,7 @@ class Workspace(NoDefaultManagerModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.pk})"
+        return self.name
 
     def limit(self, name: str) -> Any:
         """Return one of `calling_profiles.LIMITS`: the workspace's own, else its profile's."""

@@ -9,10 +9,13 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import BaseSerializer
 from unfold.admin import ModelAdmin, TabularInline
@@ -22,6 +25,7 @@ from accounts import audit
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
+from accounts.staff import audit_words, list_export
 from accounts.staff.lists import CappedPaginator, StaffChangeList
 from accounts.staff.number_search import possible_numbers
 from accounts.staff.visibility import limit_rows, require_personal_data
@@ -111,6 +115,8 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     # By which the newest rows are found: an index, and of ids only those that are times.
     age_column: str = "pk"
     audit_views: bool = False
+    # Of a file of the list, where they are not those of the page.
+    exported_columns: Sequence[str] = ()
 
     @admin.display(description="Workspace", ordering="workspace__name")
     def workspace_name(self, row: Any) -> str:
@@ -184,6 +190,39 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         except DomainError as refusal:
             return self.reject(request, refusal)
         return page
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Return what the audit log has about the row. Raises PermissionDenied."""
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {row}",
+            "entries": audit_words.describe(audit_words.history_of(row)),
+            "opts": self.opts,
+            "original": row,
+        }
+        return TemplateResponse(request, "admin/history.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export.csv", view, name=name), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the rows of the filtered list as CSV. Raises PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        names = sorted(request.GET.keys())
+        audit.record(
+            "list.exported_by_staff",
+            principal=principal_of(request),
+            changes={"list": str(self.opts.verbose_name_plural), "filters": names},
+        )
+        return list_export.export_list(self, request)
 
     def reject(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
         """Reload the page with the refusal as its message."""

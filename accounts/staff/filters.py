@@ -1,13 +1,14 @@
 """Filters of the admin's lists, none of which reads a whole table."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.admin import FieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.widgets import INPUT_CLASSES
 
@@ -38,7 +39,7 @@ class DatesForm(forms.Form):
 
 
 class DatesFilter(RangeDateFilter):  # type: ignore[misc]  # the library is not typed
-    """The first and the last day, in UTC.
+    """The first and the last day, in the reader's zone.
 
     Ids sort by the time of their creation, so their index finds the rows.
     """
@@ -71,7 +72,7 @@ class DatesFilter(RangeDateFilter):  # type: ignore[misc]  # the library is not 
             day = date.fromisoformat(str(text))
         except ValueError:
             return None
-        return datetime.combine(day, time(), UTC)
+        return datetime.combine(day, time(), timezone.get_current_timezone())
 
 
 class ChipFilter(DropdownFilter):  # type: ignore[misc]  # the library is not typed

@@ -24,6 +24,7 @@ from accounts.auth import attempt_limits, second_factor
 from accounts.auth.authentication import client_ip
 from accounts.models import User, canonical_email
 from accounts.services import login
+from voiceops.api.reader_zone import reader_zone
 from voiceops.core.extension_points import ExtensionPoint
 
 IDLE_TIMEOUT = timedelta(minutes=30)
@@ -33,7 +34,9 @@ LAST_ACTIVITY = "seen_at"
 SECOND_FACTOR_PASSED = "second_factor"
 RETRY_AFTER = "voiceops.retry_after"
 SECOND_FACTOR_PAGE = "accounts_secondfactor_mine"
-OPEN_PAGES = ("login", "logout")
+# Without a session; those of the wall have a token of their own (ops/control/wall.py).
+ADMIN_PATH = "/admin/"
+OPEN_PAGES = ("login", "logout", "wall", "wall_part")
 
 # URL names that an open page polls by itself. They do not count as activity of its reader.
 POLLED_PAGES: ExtensionPoint[str] = ExtensionPoint("polled pages of the admin")
@@ -75,13 +78,21 @@ def enforce_attempt_limit(request: HttpRequest, *subject: object) -> None:
 
 
 class StaffAccessMiddleware:
-    """Checks inactivity and the second factor before every page of the admin."""
+    """Checks inactivity and the second factor before every page of the admin.
+
+    Times are displayed and read in the reader's zone there.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+        if request.path_info.startswith(ADMIN_PATH):
+            # Around the response, too: pages are rendered after their view.
+            with timezone.override(reader_zone(request, settings.TIME_ZONE)):
+                response = self.get_response(request)
+        else:
+            response = self.get_response(request)
         if seconds := request.META.get(RETRY_AFTER):
             response.status_code = 429
             response.headers["Retry-After"] = str(seconds)

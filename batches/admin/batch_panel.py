@@ -17,11 +17,12 @@ from django.utils.safestring import SafeString
 
 from accounts.auth.principal import Principal
 from accounts.staff.visibility import limit_rows
+from batches.admin.answer_times import answer_times
 from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
 from batches.reporting.progress import STATUSES, counts_of, progress_of
-from batches.reporting.reasons import reasons_of
+from batches.reporting.reasons import BATCH_REASONS, ROW_REASONS, reasons_of
 from batches.services import batches as services
 from voiceops.core.extension_points import ExtensionPoint
 
@@ -69,25 +70,53 @@ def is_allowed(name: str, batch: Batch) -> bool:
 
 def panel_context(batch: Batch) -> dict[str, Any]:
     """Return the context of the panel above a batch's form: progress, actions, lists and files."""
-    pages = {"recipients": "batches_recipient", "rejected rows": "batches_rejectedrow"}
-    lists = [
-        (label, f"{reverse(f'admin:{page}_changelist')}?{BATCH_FILTER}={batch.pk}")
-        for label, page in pages.items()
-    ]
-    progress = progress_of(batch, now=timezone.now())
+    now = timezone.now()
+    progress = progress_of(batch, now=now)
     counts = progress["counts"]
-    calls = ("calls", f"{reverse('admin:telephony_call_changelist')}?batch={batch.pk}")
     return {
+        "heat": answer_times(batch, now),
         "large": _render_large_progress(batch, progress),
         "stop_numbers": _render_stop_numbers(batch, counts),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
         "orders": _render_actions(batch, counts),
-        "lists": [*lists, calls],
+        "tabs": _tabs_of(batch, counts),
         "files": [
             (name, reverse("admin:batches_batch_download", args=[batch.pk, name]))
             for name in EXPORT_FILES
         ],
     }
+
+
+def _tabs_of(batch: Batch, counts: Mapping[str, int]) -> list[tuple[str, str, int | None]]:
+    """Return the pages about a batch beside its own: label, address, and how many rows it has."""
+    of_batch = f"{BATCH_FILTER}={batch.pk}"
+    return [
+        ("People", f"{_list_of('batches_recipient')}?{of_batch}", counts["total"]),
+        ("Refused rows", f"{_list_of('batches_rejectedrow')}?{of_batch}", counts["rejected"]),
+        ("Calls", f"{_list_of('telephony_call')}?batch={batch.pk}", None),
+        ("History", reverse("admin:batches_batch_history", args=[batch.pk]), None),
+    ]
+
+
+def _list_of(page: str) -> str:
+    return reverse(f"admin:{page}_changelist")
+
+
+def _explained_reasons(batch: Batch) -> list[dict[str, Any]]:
+    """Return why people are not called, each with the list of those it is about."""
+    of_batch = f"{BATCH_FILTER}={batch.pk}"
+    found = []
+    for reason in reasons_of(batch):
+        code = reason["code"]
+        if code in ROW_REASONS:
+            url = f"{_list_of('batches_rejectedrow')}?{of_batch}&error_code__exact={code}"
+        elif code in BATCH_REASONS:
+            pending = Recipient.Status.PENDING.value
+            url = f"{_list_of('batches_recipient')}?{of_batch}&status__exact={pending}"
+        else:
+            url = f"{_list_of('batches_recipient')}?{of_batch}&reason__exact={code}"
+        found.append({**reason, "url": url})
+    return found
 
 
 def render_small_progress(batch: Batch, counts: Mapping[str, int] | None = None) -> SafeString:
@@ -101,7 +130,7 @@ def _render_large_progress(batch: Batch, progress: Mapping[str, Any]) -> SafeStr
     number = batch.phone_number
     context = {
         **_progress_context(batch, progress["counts"], progress["outcomes"]),
-        "reasons": reasons_of(batch),
+        "reasons": _explained_reasons(batch),
         "rate": progress["calls_per_second"],
         "limit": batch.calls_per_second or (number.calls_per_second if number else None),
         "estimated_end_at": progress["estimated_end_at"],

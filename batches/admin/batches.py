@@ -11,12 +11,16 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.row_fields import RowsWidget, number, numbers, raw, ticks
 from accounts.staff.visibility import require_personal_data
-from batches.admin import batch_panel, upload
+from accounts.staff.window_field import window_widget
+from batches.admin import batch_panel
+from batches.dialing.retry_policy import RETRYABLE_OUTCOMES
 from batches.models import Batch
 from batches.reporting import exports
 from batches.reporting.progress import counts_of
@@ -25,6 +29,8 @@ from batches.services.clone import UNREACHED, clone_batch
 from batches.services.update import update_batch
 from batches.views.downloads import file_response
 from voiceops.core.errors import DomainError
+
+RETRYABLE = [(outcome, outcome.replace("_", " ")) for outcome in RETRYABLE_OUTCOMES]
 
 
 class BatchForm(SerializerForm):
@@ -42,19 +48,27 @@ class BatchForm(SerializerForm):
             *FREQUENCY_LIMITS,
             "retry",
         )
+        widgets = {
+            "max_cost": UnfoldAdminTextInputWidget,
+            "calling_window": window_widget(),
+            "retry": RowsWidget(
+                number("max_attempts", "Calls to a person at most", step="1"),
+                numbers("delay_minutes", "Minutes before the second call, the third, …"),
+                ticks("outcomes", "Again after", RETRYABLE),
+                raw("by_outcome", "Other minutes, by outcome"),
+                raw("next_day", "On the next day"),
+                is_list=False,
+            ),
+        }
         help_texts = {
             "calls_per_second": "Empty: the number's.",
             "max_concurrent_calls": "Empty: the number's.",
             "max_cost": "Empty: no limit. An amount in the price table's currency; the batch "
             "pauses itself when its calls have cost as much.",
-            "calling_window": "Empty: the workspace's. For example "
-            '{"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
-            "1 is Monday, the end may be 24:00. Several spans: "
-            '{"spans": [{"days": [5], "start": "20:00", "end": "02:00"}], '
-            '"holidays": "recipient"}.',
+            "calling_window": "Without hours: the workspace's.",
             **dict.fromkeys(FREQUENCY_LIMITS, "Empty: the workspace's."),
-            "retry": "Recipients whose call ended with one of the outcomes are called again after "
-            "delay_minutes, at most max_attempts times.",
+            "retry": "Recipients whose call ended so are called again. The last of the minutes "
+            "counts for all further calls.",
         }
 
 
@@ -62,7 +76,7 @@ class BatchForm(SerializerForm):
 class BatchAdmin(StaffAdmin):
     form = BatchForm
     change_form_outer_before_template = "admin/batches/panel.html"
-    list_before_template = "admin/batches/upload_link.html"
+    list_before_template = "admin/batches/new_batch_link.html"
     list_display = (
         "name",
         "workspace_name",
@@ -71,6 +85,10 @@ class BatchAdmin(StaffAdmin):
         "agent_name",
         "started_at",
         "ended_at",
+    )
+    exported_columns = (
+        *("name", "workspace_name", "status", "rejected_count", "agent_name", "created_at"),
+        *("started_at", "ended_at"),
     )
     list_filter = (
         "status",
@@ -112,7 +130,25 @@ class BatchAdmin(StaffAdmin):
         "started_at",
         "ended_at",
     )
-    fields = (*BatchForm.Meta.fields, *readonly_fields)
+    fieldsets = (
+        (
+            "Settings",
+            {
+                "fields": (
+                    "name",
+                    ("priority", "calls_per_second"),
+                    ("max_concurrent_calls", "max_cost"),
+                )
+            },
+        ),
+        ("When", {"fields": ("calling_window",)}),
+        ("Again", {"fields": ("retry",)}),
+        (
+            "How often a number may be called",
+            {"classes": ("collapse",), "fields": FREQUENCY_LIMITS},
+        ),
+        ("Record", {"classes": ("collapse",), "fields": readonly_fields}),
+    )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Load the counts of the whole page in one query."""
@@ -134,8 +170,6 @@ class BatchAdmin(StaffAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         pages = {
-            "upload": ("upload/", upload.upload_page),
-            "upload_offers": ("upload/offers/", self.offers),
             "download": ("<uuid:pk>/download/<str:name>", self.download),
             "live": ("live/", self.live),
             "order": ("<uuid:pk>/order/", self.order),
@@ -145,9 +179,6 @@ class BatchAdmin(StaffAdmin):
             for name, (route, view) in pages.items()
         ]
         return [*own, *super().get_urls()]
-
-    def offers(self, request: HttpRequest) -> HttpResponseBase:
-        return upload.OfferedRowsView.as_view(admin_site=self.admin_site)(request)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -202,7 +233,7 @@ class BatchAdmin(StaffAdmin):
         return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # A batch begins with an uploaded list: `admin.upload`.
+        # A batch begins with a list, in three steps of the control room.
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

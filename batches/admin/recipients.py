@@ -55,9 +55,9 @@ class RecipientAdmin(BatchRowsAdmin):
         "number",
         "batch_name",
         "status_badge",
-        "reason",
+        "why",
         "attempts",
-        "outcome",
+        "outcome_badge",
         "due_at",
         "workspace_name",
     )
@@ -104,6 +104,14 @@ class RecipientAdmin(BatchRowsAdmin):
             return ""
         text, next_step = explain(recipient.reason)
         return f"{text} {next_step}".strip()
+
+    @admin.display(description="Reason")
+    def why(self, recipient: Recipient) -> str:
+        return (recipient.reason or "").replace("_", " ")
+
+    @badge_column("Outcome", {"answered": "success"})
+    def outcome_badge(self, recipient: Recipient) -> str | None:
+        return recipient.outcome
 
     @admin.display(description="Variables")
     def variables(self, recipient: Recipient) -> SafeString:

@@ -214,7 +214,7 @@ class Batch(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.pk})"
+        return self.name
 
     def limit(self, name: str) -> Any:
         """Return one of `calling_profiles.LIMITS`: the batch's own, else its workspace's."""

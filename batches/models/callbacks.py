@@ -79,4 +79,4 @@ class Callback(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"callback {self.pk}"
+        return f"callback at {self.at:%Y-%m-%d %H:%M}"

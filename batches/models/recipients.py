@@ -185,7 +185,7 @@ class Recipient(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"row {self.row_number} of batch {self.batch_id}"
+        return f"row {self.row_number:,} of {self.batch}"
 
     @property
     def alternative_numbers(self) -> list[str]:
@@ -225,4 +225,4 @@ class RejectedRow(WorkspaceOwned):
         constraints = [models.UniqueConstraint(fields=["batch", "row_number"], name="rejected_row")]
 
     def __str__(self) -> str:
-        return f"rejected row {self.row_number} of batch {self.batch_id}"
+        return f"rejected row {self.row_number:,} of {self.batch}"

@@ -58,4 +58,4 @@ class SuppressionImport(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"suppression import {self.pk}"
+        return f"import of {self.created_at:%Y-%m-%d %H:%M:%S}"

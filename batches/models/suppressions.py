@@ -9,6 +9,7 @@ from django.db.models import Q
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from voiceops.core.ids import uuid7
+from voiceops.core.pii import mask_number
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
@@ -57,4 +58,4 @@ class Suppression(WorkspaceOwned):
         indexes = [models.Index(fields=["workspace", "-id"], name="suppression_newest")]
 
     def __str__(self) -> str:
-        return f"suppression {self.pk}"
+        return mask_number(self.phone_number)

@@ -20,6 +20,17 @@ WAITING_REASONS: dict[str, str] = {
     Batch.Status.RUNNING: "waiting",
     Batch.Status.PAUSED: "batch_paused",
 }
+# Of people who wait for their batch alone, so that their rows have no reason of their own.
+BATCH_REASONS = frozenset(
+    {*WAITING_REASONS.values(), "budget_spent", "daily_budget_spent", "batch_stopped"}
+)
+# Of rows that were rejected.
+ROW_REASONS = frozenset(
+    {
+        *("missing_number", "not_a_number", "invalid_number", "not_dialable", "damaged_number"),
+        *("too_many_columns", "unreadable_row"),
+    }
+)
 # Rules that postpone a call; a retry that waits for its own time was called before.
 POSTPONING_REASONS = ("window_closed", "min_gap")
 

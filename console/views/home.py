@@ -12,9 +12,10 @@ from accounts.services.registration import has_users
 from console import charts
 from console.api import Api, Refused
 from console.forms import Form, filled
-from console.pages import Page, is_part, reader_zone, remember_workspace
+from console.pages import Page, is_part, remember_workspace
 from voiceops.api.error_pages import wants_page
 from voiceops.api.errors import json_error
+from voiceops.api.reader_zone import reader_zone
 
 HOURS_A_DAY = 24
 MAX_RUNNING = 5

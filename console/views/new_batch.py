@@ -53,7 +53,33 @@ class ListPage(Page):
         return super().dispatch(request, *args, **kwargs)
 
 
-class NewBatchView(ListPage):
+class NewBatchPage(ListPage):
+    """A page of the three steps, whose addresses the control room replaces by its own."""
+
+    def context(self) -> dict[str, Any]:
+        return {**super().context(), "urls": self.step_urls()}
+
+    def step_urls(self) -> dict[str, str]:
+        """Return the addresses of the steps, and of what a batch needs."""
+        pages = {
+            "new": "new-batch",
+            "trial": "trial-call",
+            "numbers": "numbers",
+            "agents": "agents",
+        }
+        steps = {step: reverse("console:new-batch-step", args=[step]) for step in STEPS}
+        return {**steps, **{name: reverse(f"console:{page}") for name, page in pages.items()}}
+
+    def batch_url(self, pk: str) -> str:
+        """Return the address of the page of a batch that was made."""
+        return reverse("console:batch", kwargs={"pk": pk})
+
+    def call_url(self, pk: str) -> str:
+        """Return the address of the page of a call that was placed."""
+        return reverse("console:call", kwargs={"pk": pk})
+
+
+class NewBatchView(NewBatchPage):
     template = "new_batch/page"
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -67,8 +93,7 @@ class NewBatchView(ListPage):
         except Refused as refusal:
             form = Form.refused(form.values, refusal)
             return self.show("new_batch/refused", status=422, form=form)
-        page = reverse("console:batch", kwargs={"pk": batch["id"]})
-        return HttpResponse(headers={"HX-Redirect": page})
+        return HttpResponse(headers={"HX-Redirect": self.batch_url(batch["id"])})
 
     def _choices(self) -> dict[str, Any]:
         agents = all_of(self.api, "/agents", sort="name")
@@ -84,7 +109,7 @@ class NewBatchView(ListPage):
         }
 
 
-class StepView(ListPage):
+class StepView(NewBatchPage):
     """Checks the list as it stands, and answers with the next step, or with the estimate."""
 
     def post(self, request: HttpRequest, step: str) -> HttpResponse:
@@ -138,7 +163,7 @@ class AppendView(ListPage):
         return self.done(_("The rows are being read."), "batch", pk=pk)
 
 
-class TrialCallView(ListPage):
+class TrialCallView(NewBatchPage):
     """Calls one number with the chosen agent, before everybody else is called."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -153,7 +178,8 @@ class TrialCallView(ListPage):
         except Refused as refusal:
             form = Form.refused(request.POST.dict(), refusal)
             return self.show("new_batch/trial", form=form)
-        return self.show("new_batch/trial", call=call, form=Form(request.POST.dict()))
+        url = self.call_url(call["id"])
+        return self.show("new_batch/trial", call=call, call_url=url, form=Form(request.POST.dict()))
 
 
 def list_of(request: HttpRequest) -> Any:

@@ -15,11 +15,12 @@ from accounts.auth.tokens import as_uuid
 from console import charts
 from console.api import Refused
 from console.forms import Form, filled, refusal_text
-from console.pages import Page, reader_zone
+from console.pages import Page
 from console.views import report_ranges, report_tables
 from console.views.report_ranges import ReportRange
 from console.views.rows import all_of
 from console.wording.words import sip_words, weekdays
+from voiceops.api.reader_zone import reader_zone
 
 MAX_SIP_CAUSES = 10
 MAX_GROUPS = 50

@@ -15,7 +15,7 @@ from django.db import connection, models
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from accounts.staff.login import SECOND_FACTOR_PASSED
 from batches.models import Batch, Recipient
 from console.urls import urlpatterns as console_patterns
@@ -81,6 +81,8 @@ def _pages_of_the_room() -> Iterator[Visit]:
         yield Visit(name, reverse(f"admin:{name}"))
     for text in (TRIED_NUMBER, "0001", "Ada 7", "nobody@example.com"):
         yield Visit(f"palette: {text}", f"{reverse('admin:search')}?extended=1&s={_quoted(text)}")
+    if (workspace := Workspace.unscoped.order_by("pk").first()) is not None:
+        yield Visit("new batch", reverse("admin:new_batch", args=[workspace.pk]))
     if (recipient := Recipient.unscoped.order_by("-pk").first()) is not None:
         yield Visit("person", reverse("admin:contact", args=["recipient", recipient.pk]))
     ids = Batch.unscoped.order_by("-pk").values_list("pk", flat=True)

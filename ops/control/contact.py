@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,10 +23,9 @@ from accounts.staff.visibility import limit_rows, require_personal_data
 from batches.dialing.number_zones import place_of
 from batches.models import Callback, Recipient, Suppression
 from batches.reporting.reasons import explain
-from batches.services.suppressions import suppress_number
-from console.pages import reader_zone
+from ops.control.contact_orders import allowed_orders, give_order
 from telephony.models import Call, Direction
-from voiceops.core.errors import DomainError
+from voiceops.api.reader_zone import reader_zone
 
 MAX_ROWS_OF_KIND = 50
 # Rows that lead to a page, by the word in its address, with the permission to see them.
@@ -39,7 +38,7 @@ CONTACT_KINDS: dict[str, tuple[type[Any], str]] = {
 
 
 def contact_page(request: HttpRequest, kind: str, pk: UUID) -> HttpResponse:
-    """Return the page, or put its number on the do-not-call list.
+    """Return the page, or carry out an order that was given on it.
 
     Raises PermissionDenied, and Http404 for a row that the reader may not see.
     """
@@ -47,8 +46,7 @@ def contact_page(request: HttpRequest, kind: str, pk: UUID) -> HttpResponse:
     row = _find_row(request, kind, pk)
     number = _number_of(row)
     if request.method == "POST":
-        _suppress(request, row.workspace, number)
-        return redirect("admin:contact", kind, pk)
+        return give_order(request, row.workspace, number) or redirect("admin:contact", kind, pk)
     principal = principal_of(request, row)
     audit.record(f"{row._meta.model_name}.viewed_by_staff", principal=principal, target=row)
     context = {
@@ -57,7 +55,7 @@ def contact_page(request: HttpRequest, kind: str, pk: UUID) -> HttpResponse:
         "workspace": row.workspace,
         "zone": reader_zone(request, row.workspace.timezone),
         "local_times": _local_times(number, timezone.now()),
-        "may_suppress": request.user.has_perm("batches.add_suppression"),
+        **allowed_orders(request, row.workspace),
         **_rows_of(request, row.workspace, number),
     }
     return TemplateResponse(request, "admin/control/contact.html", context)
@@ -124,22 +122,3 @@ def _local_times(number: str, now: datetime) -> list[str]:
     zones = place_of(number).zones
     times = [now.astimezone(ZoneInfo(zone)) for zone in zones]
     return list(dict.fromkeys(f"{time:%a %H:%M} {time.tzname()}" for time in times))
-
-
-def _suppress(request: HttpRequest, workspace: Workspace, number: str) -> None:
-    if not request.user.has_perm("batches.add_suppression"):
-        raise PermissionDenied
-    reason = request.POST.get("reason", "").strip()[:255]
-    principal = principal_of(request, workspace)
-    try:
-        suppress_number(
-            workspace=workspace,
-            phone_number=number,
-            now=timezone.now(),
-            principal=principal,
-            reason=reason,
-        )
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, "This number will not be called any more.")

@@ -14,12 +14,12 @@ from accounts.staff.visibility import EVERY_WORKSPACE, limit_rows
 from batches.models import Batch, Recipient
 from batches.reporting.progress import calls_per_second, counts_of, lowest_call_id
 from console import charts
-from console.pages import reader_zone
 from ops.checking.health import probe_all
 from ops.control.figures import SPANS, read_figures
 from ops.control.needs import find_needs
 from telephony.models import Call, Stage
 from voiceops.api.fields import UUID_PATTERN
+from voiceops.api.reader_zone import reader_zone
 
 MAX_RUNNING = 5
 MAX_OFFERED_WORKSPACES = 200

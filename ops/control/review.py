@@ -13,10 +13,10 @@ from accounts.staff.visibility import limit_rows
 from batches.models import Batch, Recipient
 from batches.reporting.reasons import explain
 from batches.services.review import close_recipient, release_recipient
-from console.pages import reader_zone
 from ops.control.needs import MAX_COUNTED, count_up_to, in_review
 from telephony.models import Call, CallEvent
 from voiceops.api.fields import UUID_PATTERN
+from voiceops.api.reader_zone import reader_zone
 from voiceops.core.errors import DomainError
 from voiceops.core.pii import mask_number, mask_numbers_in
 

@@ -9,9 +9,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
-from ops.control import contact, overview, review, search
+from ops.control import contact, new_batch, overview, review, search, wall
+from voiceops.api.reader_zone import reader_zone
 
 RESULTS_PER_PAGE = 100
+NEW_BATCH_PATH = "batches/new/<uuid:workspace>"
 
 
 class ControlRoomSite(UnfoldAdminSite):  # type: ignore[misc]  # the library is not typed
@@ -25,10 +27,30 @@ class ControlRoomSite(UnfoldAdminSite):  # type: ignore[misc]  # the library is 
             "readiness": ("readiness/", overview.readiness_part),
             "contact": ("person/<str:kind>/<uuid:pk>/", contact.contact_page),
             "review": ("review/", review.review_page),
+            "wall_open": ("wall/open/", wall.open_wall),
+            "append": ("batches/append/<uuid:pk>/", new_batch.RoomAppendView.as_view()),
+            "new_batch_for": ("batches/new/", new_batch.choose_workspace),
+            "new_batch": (f"{NEW_BATCH_PATH}/", new_batch.RoomNewBatchView.as_view()),
+            "new_batch_trial": (f"{NEW_BATCH_PATH}/trial/", new_batch.RoomTrialCallView.as_view()),
+            "new_batch_step": (f"{NEW_BATCH_PATH}/<str:step>/", new_batch.RoomStepView.as_view()),
         }
-        return [
-            path(route, self.admin_view(view), name=name) for name, (route, view) in pages.items()
+        # These have a check of their own.
+        open_pages = [
+            path("wall/", wall.wall_page, name="wall"),
+            path("wall/part/", wall.wall_part, name="wall_part"),
         ]
+        return [
+            *(
+                path(route, self.admin_view(view), name=name)
+                for name, (route, view) in pages.items()
+            ),
+            *open_pages,
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page needs, with the zone in which it displays times."""
+        context: dict[str, Any] = super().each_context(request)
+        return {**context, "zone": reader_zone(request, "UTC")}
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -27,8 +27,8 @@ def logo(request: Any) -> str:
     return static("voiceops/logo.svg")
 
 
-def _style(name: str) -> Callable[[Any], str]:
-    return lambda request: static(f"voiceops/{name}.css")
+def _ours(name: str) -> Callable[[Any], str]:
+    return lambda request: static(f"voiceops/{name}")
 
 
 UNFOLD = {
@@ -38,7 +38,10 @@ UNFOLD = {
     "SITE_ICON": logo,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": logo}],
     "COLORS": {"primary": ACCENT_SHADES},
-    "STYLES": [_style(name) for name in ("tokens", "parts", "charts", "control")],
+    "STYLES": [
+        _ours(f"{name}.css") for name in ("tokens", "parts", "forms", "charts", "turns", "control")
+    ],
+    "SCRIPTS": [_ours("control.js")],
     "LOGIN": {"form": "accounts.staff.login.StaffLoginForm"},
     "SIDEBAR": {
         "show_search": True,

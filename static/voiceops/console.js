@@ -67,12 +67,6 @@
     }
     const copied = event.target.closest("[data-copy]");
     if (copied) navigator.clipboard?.writeText(document.getElementById(copied.dataset.copy).textContent.trim());
-    const seek = event.target.closest("[data-seek]");
-    const player = document.querySelector("audio[data-player]");
-    if (seek && player) {
-      player.currentTime = Number(seek.dataset.seek);
-      player.play();
-    }
   });
 
   // A part that refreshes itself must not close a dialog that is open in it, nor take the focus.
@@ -82,16 +76,4 @@
 
   // An order from a dialog closes it, so that the answer can take its place.
   document.addEventListener("htmx:beforeRequest", (event) => event.target.closest("dialog[open]")?.close());
-
-  // The turn that is being spoken.
-  function light(player) {
-    const turns = [...document.querySelectorAll("[data-seek]")];
-    const now = player.currentTime + 0.05;
-    const current = turns.filter((turn) => Number(turn.dataset.seek) <= now).pop();
-    turns.forEach((turn) => turn.classList.toggle("lit", turn === current));
-  }
-  document.querySelectorAll("audio[data-player]").forEach((player) => {
-    player.addEventListener("timeupdate", () => light(player));
-    player.addEventListener("seeked", () => light(player));
-  });
 })();

@@ -1,24 +1,26 @@
 """Calls for staff, with timeline, transcript and recording; read-only."""
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.db.models.functions import TruncSecond
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.models import Workspace
-from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
+from accounts.staff.base import ReadOnlyAdmin, badge_column, principal_of
 from accounts.staff.filters import dates, recent_values_filter
 from accounts.staff.number_search import possible_numbers
+from accounts.staff.panels import PanelAdmin
 from accounts.staff.visibility import require_personal_data
 from telephony.admin.call_filters import CALL_FILTERS, ORIGIN_PAGES
+from telephony.admin.call_orders import CALL_ORDERS, call_panel
+from telephony.admin.trial_calls import trial_call
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
 from telephony.models.calls import LISTED
 from telephony.services.recording_files import create_recording_link
@@ -53,110 +55,61 @@ def link(text: str, page: str, pk: object) -> str:
     )
 
 
-def in_milliseconds(at: datetime) -> str:
-    """Return a time of a call, of which many fall into one second."""
-    return at.astimezone(UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
-
-
-class CallEvents(ReadOnlyInline):
-    """The call's timeline, oldest event first."""
-
-    model = CallEvent
-    verbose_name_plural = "Timeline"
-    fields = readonly_fields = ("time", "type", "text")
-    # LiveKit tells whole seconds: within one, the order in which we heard of them is the true one.
-    ordering = (TruncSecond("at"), "pk")
-
-    @admin.display(description="At, UTC")
-    def time(self, event: CallEvent) -> str:
-        return in_milliseconds(event.at)
-
-
-class Turns(ReadOnlyInline):
-    """The call's transcript."""
-
-    model = Turn
-    verbose_name_plural = "Transcript"
-    fields = readonly_fields = ("time", "role", "text", "was_interrupted")
-    ordering = ("started_at", "pk")
-
-    @admin.display(description="At, UTC")
-    def time(self, turn: Turn) -> str:
-        return in_milliseconds(turn.started_at)
-
-    # In words: a red cross beside every turn that went well reads like a fault.
-    @admin.display(description="Interrupted")
-    def was_interrupted(self, turn: Turn) -> str:
-        return "interrupted" if turn.interrupted else ""
-
-
 @admin.register(Call)
-class CallAdmin(ReadOnlyAdmin):
+class CallAdmin(PanelAdmin, ReadOnlyAdmin):
     audit_views = True
-    change_form_outer_before_template = "admin/control/contact_link.html"
+    panel_template = "admin/panels/call.html"
+    orders = CALL_ORDERS
     list_display = (
         "created_at",
-        "direction",
-        "caller",
         "callee",
-        "stage_badge",
-        "outcome_badge",
+        "state_badge",
+        "caller",
+        "direction",
         "end_reason",
         "sip_status_code",
         "duration",
         "agent_name",
         "workspace_name",
-        "id",
     )
     list_filter = CALL_FILTERS
     search_fields = ("room__exact",)
     search_help_text = "Number in any spelling, id, room or SIP call id"
     search_ids = ("pk", "recipient_id")
     list_select_related = ("agent", "workspace")
-    inlines = (CallEvents, Turns)
-    readonly_fields = (
-        "outcome_badge",
-        "duration",
-        "cost",
-        "listen",
-        "batch_page",
-        "recipient_page",
-    )
+    readonly_fields = ("cost", "batch_page", "recipient_page")
     fieldsets = (
         (
-            None,
+            "Details",
             {
                 "fields": (
                     ("from_number", "to_number"),
-                    ("stage", "outcome_badge"),
                     ("end_reason", "hung_up_by"),
-                    ("sip_status_code", "sip_status"),
-                    ("detected", "duration"),
+                    ("detected", "cost"),
                     ("disposition", "disposition_by"),
-                    ("cost", "latency"),
-                    "usage",
-                    "listen",
+                    ("agent", "agent_version"),
+                    ("batch_page", "recipient_page"),
+                    ("number", "attempt"),
                 )
             },
         ),
         (
-            "Origin",
+            "Times",
             {
-                "fields": (
-                    ("workspace", "direction"),
-                    ("agent", "agent_version"),
-                    ("batch_page", "recipient_page"),
-                    ("number", "attempt"),
-                    ("variables", "metadata"),
-                )
+                "classes": ("collapse",),
+                "fields": (("dialed_at", "ringing_at"), ("answered_at", "ended_at")),
             },
         ),
-        ("Times", {"fields": (("dialed_at", "ringing_at"), ("answered_at", "ended_at"))}),
         (
             "For engineers",
             {
                 "classes": ("collapse",),
                 "fields": (
+                    ("workspace", "direction"),
+                    ("stage", "outcome"),
+                    ("sip_status_code", "sip_status"),
+                    ("variables", "metadata"),
+                    ("latency", "usage"),
                     ("room", "sip_call_id"),
                     ("provider_code", "counts"),
                     ("lease_owner", "lease_expires_at"),
@@ -172,12 +125,36 @@ class CallAdmin(ReadOnlyAdmin):
         ),
     )
 
+    def panel_context(self, request: HttpRequest, row: Call) -> dict[str, Any]:
+        return call_panel(row)
+
     def get_urls(self) -> list[URLPattern]:
-        listen = self.admin_site.admin_view(self.recording)
-        return [
-            path("<uuid:pk>/recording/", listen, name="telephony_call_recording"),
-            *super().get_urls(),
+        pages = {"recording": self.recording, "live": self.live}
+        own = [
+            path(
+                f"<uuid:pk>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"telephony_call_{name}",
+            )
+            for name, view in pages.items()
         ]
+        trial = self.admin_site.admin_view(trial_call)
+        own.append(path("trial/<uuid:pk>/", trial, name="telephony_call_trial"))
+        return [*own, *super().get_urls()]
+
+    def live(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Return the part of a page that refreshes itself. Raises PermissionDenied."""
+        call = self.get_object(request, str(pk))
+        if call is None or not self.has_view_permission(request, call):
+            raise PermissionDenied
+        require_personal_data(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "call": call,
+            "panel": call_panel(call),
+            "may_order": self.may_order(request),
+        }
+        return TemplateResponse(request, "admin/panels/call_live.html", context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -207,18 +184,6 @@ class CallAdmin(ReadOnlyAdmin):
             return redirect("admin:telephony_call_change", pk)
         return redirect(url)
 
-    @admin.display(description="Recording")
-    def listen(self, call: Call) -> str:
-        if not call.has_recording:
-            return "none"
-        url = reverse("admin:telephony_call_recording", args=[call.pk])
-        # Without `preload`, so that only who listens is in the audit log.
-        return format_html(
-            '<audio controls preload="none" src="{}" aria-label="Recording"></audio> {}',
-            url,
-            link("Download", "telephony_call_recording", call.pk),
-        )
-
     @admin.display(description="Cost")
     def cost(self, call: Call) -> str:
         if call.cost_micros is None:
@@ -229,13 +194,15 @@ class CallAdmin(ReadOnlyAdmin):
     def batch_page(self, call: Call) -> str:
         if call.batch_id is None:
             return "none"
-        return link(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
+        batch = ORIGIN_PAGES.get().batch_rows().filter(pk=call.batch_id).first()
+        name = batch.name if batch is not None else "deleted"
+        return link(name, ORIGIN_PAGES.get().batch, call.batch_id)
 
     @admin.display(description="Recipient")
     def recipient_page(self, call: Call) -> str:
         if call.recipient_id is None:
             return "none"
-        return link(str(call.recipient_id), ORIGIN_PAGES.get().recipient, call.recipient_id)
+        return link("row of the list", ORIGIN_PAGES.get().recipient, call.recipient_id)
 
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, call: Call) -> str:
@@ -251,13 +218,10 @@ class CallAdmin(ReadOnlyAdmin):
         is_ours = call.direction == Direction.INBOUND
         return call.to_number if is_ours else mask_number(call.to_number)
 
-    @badge_column("Stage", STAGES)
-    def stage_badge(self, call: Call) -> str:
-        return call.stage
-
-    @badge_column("Outcome", OUTCOME_COLOURS)
-    def outcome_badge(self, call: Call) -> str | None:
-        return call.outcome
+    # How it ended, or how far it has come.
+    @badge_column("State", {**STAGES, **OUTCOME_COLOURS})
+    def state_badge(self, call: Call) -> str:
+        return call.outcome or call.stage
 
     @admin.display(description="Duration, s")
     def duration(self, call: Call) -> float | None:

@@ -1,12 +1,16 @@
-"""Numbers and trunks for staff. What a provider has to know is changed through the API."""
+"""Numbers and trunks for staff. What a provider has to know is changed by orders of their panel."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 
-from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, badge_column
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.panels import PanelAdmin
+from telephony.admin.number_orders import NUMBER_ORDERS, number_panel
+from telephony.admin.number_pages import buy_page, register_page
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.serializers.numbers import PhoneNumberChangeSerializer
 from telephony.services.sip_headers import mask_headers
@@ -21,8 +25,11 @@ class PhoneNumberForm(SerializerForm):
 
 
 @admin.register(PhoneNumber)
-class PhoneNumberAdmin(StaffAdmin):
+class PhoneNumberAdmin(PanelAdmin):
     form = PhoneNumberForm
+    panel_template = "admin/panels/number.html"
+    orders = NUMBER_ORDERS
+    list_before_template = "admin/numbers/links.html"
     list_display = (
         "phone_number",
         "label",
@@ -42,8 +49,6 @@ class PhoneNumberAdmin(StaffAdmin):
         "phone_number",
         "workspace",
         "provider",
-        "status_badge",
-        "trouble",
         "sip_address",
         "sip_transport",
         "sip_auth_username",
@@ -53,13 +58,25 @@ class PhoneNumberAdmin(StaffAdmin):
         "dial_prefix",
         "codecs",
         "masked_headers",
-        "inbound_agent",
         "dispatch_rule_id",
         "provider_sids",
-        "drift",
         "created_at",
     )
-    fields = (*readonly_fields, *PhoneNumberForm.Meta.fields)
+    fieldsets = (
+        ("Settings", {"fields": PhoneNumberForm.Meta.fields}),
+        ("Carrier", {"classes": ("collapse",), "fields": readonly_fields}),
+    )
+
+    def panel_context(self, request: HttpRequest, row: PhoneNumber) -> dict[str, Any]:
+        return number_panel(row)
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = {"register": register_page, "buy": buy_page}
+        own = [
+            path(f"{name}/", self.admin_site.admin_view(view), name=f"telephony_phonenumber_{name}")
+            for name, view in pages.items()
+        ]
+        return [*own, *super().get_urls()]
 
     @badge_column(
         "Status",
@@ -67,11 +84,6 @@ class PhoneNumberAdmin(StaffAdmin):
     )
     def status_badge(self, number: PhoneNumber) -> str:
         return number.public_status
-
-    @admin.display(description="Why its batches have paused", empty_value="-")
-    def trouble(self, number: PhoneNumber) -> str | None:
-        pace = getattr(number, "pace", None)
-        return pace.trouble if pace is not None else None
 
     @admin.display(description="In sync with LiveKit", boolean=True)
     def is_in_sync(self, number: PhoneNumber) -> bool:
@@ -87,7 +99,7 @@ class PhoneNumberAdmin(StaffAdmin):
         return ", ".join(lines) or None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        # A number is registered together with its trunks at LiveKit.
+        # A number is registered together with its trunks at LiveKit, on a page of its own.
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -10,6 +10,7 @@ from agents.models import Agent, AgentVersion
 from telephony.models.hourly_calls import mark_for_recount
 from telephony.models.numbers import PhoneNumber
 from voiceops.core.ids import uuid7
+from voiceops.core.pii import mask_number
 
 
 class Direction(models.TextChoices):
@@ -322,7 +323,9 @@ class Call(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.direction} call {self.pk}"
+        is_inbound = self.direction == Direction.INBOUND
+        number = mask_number(self.from_number if is_inbound else self.to_number)
+        return f"call {'from' if is_inbound else 'to'} {number}"
 
     @property
     def status(self) -> str:

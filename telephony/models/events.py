@@ -33,7 +33,7 @@ class CallEvent(WorkspaceOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} of call {self.call_id}"
+        return f"{self.type} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
 class Turn(WorkspaceOwned):
@@ -58,4 +58,4 @@ class Turn(WorkspaceOwned):
         indexes = [models.Index(fields=["call", "started_at", "id"], name="turn_order")]
 
     def __str__(self) -> str:
-        return f"turn {self.pk} of call {self.call_id}"
+        return f"turn at {self.started_at:%Y-%m-%d %H:%M:%S}"

@@ -101,7 +101,7 @@ class PhoneNumber(WorkspaceOwned):
         indexes = [models.Index(fields=["workspace", "-id"], name="phone_number_newest")]
 
     def __str__(self) -> str:
-        return f"{self.phone_number} ({self.pk})"
+        return self.phone_number
 
     @property
     def public_status(self) -> str:
@@ -149,7 +149,7 @@ class NumberPace(WorkspaceOwned):
         pass
 
     def __str__(self) -> str:
-        return f"pace of {self.number_id}"
+        return f"pace of {self.number}"
 
 
 class SipTrunk(WorkspaceOwned):

@@ -31,4 +31,4 @@ class Recording(WorkspaceOwned):
         indexes = [models.Index(fields=["egress_id"], name="recording_egress")]
 
     def __str__(self) -> str:
-        return f"recording of call {self.call_id}"
+        return f"recording of {self.created_at:%Y-%m-%d %H:%M:%S}"

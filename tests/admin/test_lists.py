@@ -209,3 +209,18 @@ def test_an_empty_list_says_so(staff: Client, db: None) -> None:
 
     assert "There are no rejected rows yet" in page
     assert "Create a new item" not in page
+
+
+def test_times_are_displayed_and_days_counted_in_the_readers_zone(
+    staff: Client, ours: Workspace
+) -> None:
+    at = datetime(2026, 3, 2, 3, 30, tzinfo=UTC)
+    row = make.suppression(ours, pk=lowest_id(at))
+    Suppression.unscoped.filter(pk=row.pk).update(created_at=at)
+    staff.cookies["console_timezone"] = "America/New_York"
+    pages = [
+        staff.get("/admin/batches/suppression/", {"created_at_to": day}).content.decode()
+        for day in ("2026-02-28", "2026-03-01")
+    ]
+
+    assert ["2026-03-01 22:30:00 EST" in page for page in pages] == [False, True]

@@ -1,4 +1,4 @@
-"""Admin pages that are more than a table: batches in progress, uploads, calls with their events."""
+"""Admin pages that are more than a table: batches in progress, calls with their events."""
 
 import re
 from codecs import BOM_UTF8
@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -111,7 +110,7 @@ def test_staff_without_permission_see_no_batches(ours: Workspace) -> None:
         client.post(page_of(Batch, batch).replace("change", "order"), {"order": "stop"}),
         client.get(f"/admin/telephony/call/{make.call(ours).pk}/recording/"),
         client.get(f"{page_of(Batch, batch).replace('change', 'download')}results.csv"),
-        client.get("/admin/batches/batch/upload/"),
+        client.get("/admin/batches/new/"),
     ]
 
     assert [answer.status_code for answer in answers] == [403] * 5
@@ -152,25 +151,6 @@ def test_events_of_one_second_are_in_the_order_in_which_they_were_heard(
 
     assert page.index("It dialing") < page.index("It ringing")
     assert "2026-03-02 09:00:07.400" in page
-
-
-def test_a_turn_says_in_words_that_it_was_interrupted(staff: Client, ours: Workspace) -> None:
-    call = make.call(ours)
-    for number, interrupted in enumerate((False, True)):
-        Turn.unscoped.create(
-            workspace=ours,
-            call=call,
-            role="agent",
-            text="Hello",
-            started_at=timezone.now(),
-            external_id=f"t{number}",
-            interrupted=interrupted,
-        )
-
-    page = staff.get(page_of(type(call), call)).content.decode()
-
-    cells = re.findall(r"<td[^>]*field-was_interrupted[^>]*>(.*?)</td>", page, re.DOTALL)
-    assert [re.sub(r"<[^>]+>", "", cell).strip() for cell in cells] == ["-", "interrupted"]
 
 
 def test_a_recording_is_played_on_the_page(staff: Client, ours: Workspace) -> None:
@@ -246,76 +226,7 @@ def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None
     }
 
 
-def test_staff_upload_a_list_as_a_new_batch(
-    staff: Client, ours: Workspace, theirs: Workspace
-) -> None:
-    url = "/admin/batches/batch/upload/"
-    agent, number, foreign = make.agent(ours), make.phone_number(ours), make.phone_number(theirs)
-    given = {"workspace": str(ours.pk), "agent": str(agent.pk), "phone_number": str(number.pk)}
-    fields = {"name": "Reminders", "start": "manual", **given}
-    good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\n")
-    bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
-
-    linked = url in staff.get("/admin/batches/batch/").content.decode()
-    made = staff.post(
-        url, {**fields, "file": good, "default_country": "us"}, follow=True
-    ).content.decode()
-    refused = staff.post(url, {**fields, "file": bad}).content.decode()
-    crossed = staff.post(
-        url, {**fields, "file": bad, "phone_number": str(foreign.pk)}
-    ).content.decode()
-    elsewhere = staff.post(
-        url, {**fields, "file": bad, "workspace": str(theirs.pk)}
-    ).content.decode()
-
-    batch = ours.batches.get()
-    assert linked
-    assert "The list is being read." in made
-    assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == (
-        "validating",
-        "US",
-        agent,
-        number,
-    )
-    assert "The file has no phone column" in refused
-    assert f"This number belongs to {theirs.name}, not to {ours.name}." in crossed
-    assert f"This agent belongs to {ours.name}, not to {theirs.name}." in elsewhere
-    assert f"This number belongs to {ours.name}, not to {theirs.name}." in elsewhere
-    assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
-
-
-def test_the_upload_form_searches_choices_and_lists_none(staff: Client, ours: Workspace) -> None:
-    url, here = "/admin/batches/batch/upload/", {"app_label": "batches", "model_name": "batch"}
-    agent, number = make.agent(ours, name="Reception"), make.phone_number(ours)
-    make.agent(ours, name="Recept", published=False)
-    deleted = make.agent(ours, name="Receptionist", deleted_at=timezone.now())
-    make.phone_number(ours, status="error")
-    fields = {"workspace": str(ours.pk), "agent": str(deleted.pk), "phone_number": str(number.pk)}
-
-    form = staff.get(url).content.decode()
-    found = {
-        name: staff.get(f"{url}offers/", {**here, "field_name": name, "term": term}).json()[
-            "results"
-        ]
-        for name, term in (
-            ("workspace", ours.name),
-            ("agent", f"recep {ours.name}"),
-            ("phone_number", ours.name),
-        )
-    }
-    refused = staff.post(url, fields).content.decode()
-
-    assert str(agent.pk) not in form
-    assert found == {
-        "workspace": [{"id": str(ours.pk), "text": ours.name}],
-        "agent": [{"id": str(agent.pk), "text": f"{ours.name}: Reception"}],
-        "phone_number": [{"id": str(number.pk), "text": f"{ours.name}: {number.phone_number}"}],
-    }
-    assert "This agent was deleted, or never published." in refused
-    assert str(number.pk) in refused
-
-
-@pytest.mark.parametrize("page", ["batch/upload/", "suppression/import/", "batch/{}/order/"])
+@pytest.mark.parametrize("page", ["suppression/import/", "batch/{}/order/"])
 def test_a_form_from_another_site_is_refused(ours: Workspace, page: str) -> None:
     batch, client = make.batch(ours), Client(enforce_csrf_checks=True)
     client.force_login(make.user(is_staff=True, is_superuser=True))
@@ -325,25 +236,6 @@ def test_a_form_from_another_site_is_refused(ours: Workspace, page: str) -> None
     batch.refresh_from_db()
     assert (answer.status_code, batch.status) == (403, "ready")
     assert "CSRF" in answer.content.decode()
-
-
-def test_uploading_needs_no_permission_to_view_agents_and_numbers(ours: Workspace) -> None:
-    url, client = "/admin/batches/batch/upload/offers/", Client()
-    user = make.user(is_staff=True)
-    client.force_login(user)
-    agents = {"app_label": "batches", "model_name": "batch", "field_name": "agent"}
-    others = [
-        {**agents, "field_name": "agent_version"},
-        {"app_label": "accounts", "model_name": "membership", "field_name": "user"},
-    ]
-
-    before = client.get(url, agents)
-    user.user_permissions.add(Permission.objects.get(codename="add_batch"))
-    after = client.get(url, agents)
-    refused = [client.get(url, other) for other in others]
-
-    assert (before.status_code, after.status_code) == (403, 200)
-    assert [answer.status_code for answer in refused] == [403, 403]
 
 
 @pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])
@@ -384,3 +276,16 @@ def test_a_recipient_page_has_variables_and_calls(staff: Client, ours: Workspace
 
     assert "first_name: Ada" in page
     assert f"/admin/telephony/call/?q={recipient.pk}" in page
+
+
+def test_zones_and_languages_are_chosen_from_lists(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours, language="gsw-CH")
+
+    workspace_page = staff.get(page_of(Workspace, ours)).content.decode()
+    agent_page = staff.get(page_of(Agent, agent)).content.decode()
+
+    assert '<option value="Europe/Berlin">Europe/Berlin</option>' in workspace_page
+    assert '<option value="UTC" selected>UTC</option>' in workspace_page
+    assert '<option value="de-DE">German (Germany)</option>' in agent_page
+    # A language that the list does not have stays what it is.
+    assert '<option value="gsw-CH" selected>gsw-CH</option>' in agent_page

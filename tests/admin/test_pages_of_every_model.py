@@ -59,7 +59,10 @@ def test_an_add_page_exists_where_staff_may_add(
 ) -> None:
     response = staff.get(f"{page_of(model)}add/")
 
-    addable = ("Workspace", "Membership", "Agent", "Suppression")
+    addable = (
+        *("Workspace", "Membership", "Invitation", "ApiKey", "Agent", "Suppression"),
+        "WebhookEndpoint",
+    )
     assert response.status_code == (200 if model.__name__ in addable else 403)
 
 

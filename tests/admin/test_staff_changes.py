@@ -1,8 +1,14 @@
 """What staff change in the admin goes through the services of the API."""
 
+import re
+
+from django.core.mail import EmailMessage
 from django.test import Client
+from rest_framework.test import APIClient
 
 from accounts.models import AuditEntry, User, Workspace
+from accounts.roles import Role
+from accounts.services import email_delivery
 from agents.models import Agent
 from batches.models import Batch, Suppression
 from telephony.models import PhoneNumber
@@ -158,3 +164,32 @@ def test_staff_without_superuser_need_permissions(ours: Workspace) -> None:
     batch.refresh_from_db()
     assert [answer.status_code for answer in answers] == [403, 403]
     assert batch.status == "ready"
+
+
+def test_a_colleague_is_invited_by_mail(
+    staff: Client, ours: Workspace, mailoutbox: list[EmailMessage]
+) -> None:
+    url = "/admin/accounts/invitation/add/"
+    form = {"workspace": str(ours.pk), "email": "Grace@Example.com", "role": "20"}
+
+    staff.post(url, form)
+    email_delivery.wait_until_sent()
+    again = staff.post(url, form, follow=True).content.decode()
+
+    invitation = ours.invitations.get()
+    assert (invitation.email, Role(invitation.role)) == ("grace@example.com", Role.MANAGER)
+    assert [mail.to for mail in mailoutbox] == [["grace@example.com"]]
+    assert "Already invited" in again
+
+
+def test_a_key_is_made_and_displayed_once(staff: Client, ours: Workspace) -> None:
+    form = {"workspace": str(ours.pk), "name": "CRM", "role": "10"}
+
+    made = staff.post("/admin/accounts/apikey/add/", form).content.decode()
+    listed = staff.get("/admin/accounts/apikey/").content.decode()
+
+    key = ours.api_keys.get()
+    [secret] = re.findall(r'id="secret">([^<]+)<', made)
+    assert secret.startswith(key.prefix)
+    assert secret not in listed
+    assert APIClient(headers={"X-API-Key": secret}).get("/agents").status_code == 200

@@ -15,7 +15,8 @@ KNOWING = re.compile(
     r"|accounts/services/\w+\.py|agents/(services|rehearsing/\w+)\.py"  # rows look up themselves
     r"|accounts/views/\w+\.py"  # users, who belong to no workspace
     r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff
-    r"|accounts/staff/(login|filters|lists|visibility)\.py"  # before a workspace is known; staff
+    # Before a workspace is known; staff.
+    r"|accounts/staff/(audit_words|login|filters|lists|visibility)\.py"
     r"|(accounts|agents|telephony|batches|webhooks)/models(/\w+)?\.py"  # a row updating itself
     # Workers, which serve every workspace.
     r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"

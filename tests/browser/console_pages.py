@@ -59,7 +59,19 @@ def room_pages_of(rows: dict[str, Any]) -> dict[str, str]:
         "batches": reverse("admin:batches_batch_changelist"),
         "review": reverse("admin:review"),
         "person": reverse("admin:contact", args=["recipient", waiting.pk]),
-        "upload": reverse("admin:batches_batch_upload"),
+        "new-batch": reverse("admin:new_batch", args=[rows["batch"].workspace_id]),
+        "calls": reverse("admin:telephony_call_changelist"),
+        "call": reverse("admin:telephony_call_change", args=[rows["call"].pk]),
+        "agent": reverse("admin:agents_agent_change", args=[rows["agent"].pk]),
+        "number": reverse("admin:telephony_phonenumber_change", args=[rows["number"].pk]),
+        "register": reverse("admin:telephony_phonenumber_register"),
+        "buy": reverse("admin:telephony_phonenumber_buy"),
+        "webhook": reverse("admin:webhooks_webhookendpoint_change", args=[rows["webhook"].pk]),
+        "workspace": reverse("admin:accounts_workspace_change", args=[rows["batch"].workspace_id]),
+        "people": reverse("admin:batches_recipient_changelist"),
+        "do-not-call": reverse("admin:batches_suppression_changelist"),
+        "audit": reverse("admin:accounts_auditentry_changelist"),
+        "history": reverse("admin:batches_batch_history", args=[rows["batch"].pk]),
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +22,18 @@ from accounts.services import email_delivery, invitations
 from batches.models import Batch, Recipient
 from batches.services.imports import import_batch
 from tests import make
-from tests.browser.console_pages import DESKTOP, PHONE, SCHEMES, emulate, enter, pages_of
+from tests.browser.accessibility import find_problems, text_of
+from tests.browser.console_pages import DESKTOP, PHONE, emulate, enter, pages_of
 from tests.browser.demo_rows import make_demo
 
 LISTS = Path(__file__).parents[1] / "fixtures" / "lists"
-AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 PAGE_TIMEOUT_SECONDS = 20.0
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
-SNAKE_CASE = re.compile(r"\b[a-z]+_[a-z_]+\b")
-JSON_TEXT = re.compile(r"\{\"|\":|\[\{|'\w+':")
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def until(browser: WebDriver, condition: Any, seconds: float = PAGE_TIMEOUT_SECONDS) -> Any:
     return WebDriverWait(browser, seconds, poll_frequency=0.2).until(lambda driver: condition())
-
-
-def text_of(browser: WebDriver) -> str:
-    """The visible text, read in one step, because a part of it may be replaced between two."""
-    return str(browser.execute_script("return document.body.innerText"))
 
 
 def click(browser: WebDriver, selector: str) -> None:
@@ -239,37 +230,8 @@ def test_pages_are_accessible_and_in_plain_words(
 ) -> None:
     admin, rows = make_demo()
     enter(browser, live_server, admin)
-    script = AXE.read_text()
-    found: dict[str, Any] = {}
-    for name, path in pages_of(rows).items():
-        emulate(browser, "light", DESKTOP)
-        browser.get(live_server.url + path)
-        browser.execute_script(script)
-        for size in (DESKTOP, PHONE):
-            for scheme in SCHEMES:
-                emulate(browser, scheme, size)
-                if problems := serious_problems(browser):
-                    found[f"{name} {size[0]} {scheme}"] = problems
-        text = text_of(browser)
-        wrong = [*UUID.findall(text), *SNAKE_CASE.findall(text), *JSON_TEXT.findall(text)]
-        if wrong:
-            found[f"{name} words"] = wrong
 
-    assert found == {}
-
-
-def serious_problems(browser: WebDriver) -> list[Any]:
-    """What axe-core finds serious or critical, as rule and elements."""
-    time.sleep(0.05)  # the scheme is applied with the next frame
-    result: list[Any] = browser.execute_async_script(
-        """
-        const done = arguments[0];
-        axe.run(document, {resultTypes: ["violations"]}).then((result) => done(
-          result.violations.filter((v) => ["serious", "critical"].includes(v.impact))
-            .map((v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])));
-        """
-    )
-    return result
+    assert find_problems(browser, live_server, pages_of(rows)) == {}
 
 
 def test_skip_link_reaches_the_content(

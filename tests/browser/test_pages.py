@@ -1,12 +1,9 @@
 """Pages in a real browser: scripts run under our policy, and pages update themselves."""
 
-from pathlib import Path
-
 import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -60,7 +57,9 @@ def logged_errors(browser: WebDriver) -> list[str]:
 def text_of(browser: WebDriver) -> str:
     """Read the live panel in one step, because it may be replaced between two steps."""
     return str(
-        browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''")
+        browser.execute_script(
+            "return document.querySelector('[data-size=large]')?.innerText ?? ''"
+        )
     )
 
 
@@ -161,66 +160,34 @@ def test_a_page_whose_session_has_ended_says_so(
     assert banner[0].text.startswith("Not connected since")
 
 
-def test_upload_form_searches_for_the_agent(
+def test_a_prompt_says_what_it_lacks_and_rows_take_the_place_of_json(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
-    agent = make.agent(Workspace.unscoped.create(name="Ours"), name="Reception")
-    make.agent(Workspace.unscoped.create(name="Theirs"), name="Reception")
+    agent = make.agent(
+        Workspace.unscoped.create(name="Ours"),
+        system_prompt="Speak with {{first_name}} about {{day}}.",
+        variables=[{"name": "first_name", "required": True}],
+    )
 
-    log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
-    choose(browser, "workspace", "ours", "Ours")
-    offered = choose(browser, "agent", "recep", "Ours: Reception")
+    log_in(browser, live_server, staff, f"/admin/agents/agent/{agent.pk}/change/")
+    coloured = "return [...document.querySelectorAll('.prompt mark')].map(m => m.textContent)"
+    wrong = "return [...document.querySelectorAll('mark.undeclared')].map(m => m.textContent)"
+    before = (browser.execute_script(coloured), browser.execute_script(wrong))
+    rows = browser.find_element(By.CSS_SELECTOR, ".rows:has(+ details #id_variables)")
+    # By script: the bar with the buttons may lie over it.
+    browser.execute_script("arguments[0].click()", rows.find_element(By.XPATH, "./button"))
+    rows.find_elements(By.CSS_SELECTOR, "input[type=text]")[-2].send_keys("day")
+    after = browser.execute_script(wrong)
+    browser.find_element(By.NAME, "_save").click()
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: "was changed successfully" in driver.page_source
+    )
+    agent.refresh_from_db()
 
-    assert browser.find_element(By.ID, "id_agent").get_attribute("value") == str(agent.pk)
-    assert offered == ["Ours: Reception"]
+    assert before == (["{{first_name}}", "{{day}}"], ["{{day}}"])
+    assert after == []
+    assert agent.variables == [{"name": "first_name", "required": True}, {"name": "day"}]
     assert logged_errors(browser) == []
-
-
-def choose(browser: WebDriver, field: str, typed: str, label: str) -> list[str]:
-    """Search in a field and click the choice; return all that were offered."""
-    browser.find_element(By.CSS_SELECTOR, f"#id_{field} + .select2 .select2-selection").click()
-    browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys(typed)
-    waiting = WebDriverWait(
-        browser, PAGE_TIMEOUT_SECONDS, ignored_exceptions=[StaleElementReferenceException]
-    )
-
-    def find(driver: WebDriver) -> list[str]:
-        """What is offered once the search is over, and the first click on it."""
-        options = driver.find_elements(By.CSS_SELECTOR, ".select2-results__option")
-        texts = [option.text for option in options]
-        if not texts or not all(typed.lower() in text.lower() for text in texts):
-            return []  # still what was offered before the search
-        options[texts.index(label)].click()
-        return texts
-
-    return waiting.until(find)
-
-
-def test_a_refused_upload_keeps_the_file(
-    live_server: LiveServer, browser: WebDriver, staff: User, tmp_path: Path
-) -> None:
-    ours = Workspace.unscoped.create(name="Ours")
-    make.agent(ours, name="Reception")
-    make.phone_number(ours, phone_number="+12025550100")
-    (tmp_path / "list.csv").write_text("Erreichbar,Name\nbei der Arbeit,Ada\n")
-
-    log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
-    browser.find_element(By.NAME, "name").send_keys("Reminders")
-    choose(browser, "workspace", "ours", "Ours")
-    choose(browser, "agent", "recep", "Ours: Reception")
-    choose(browser, "phone_number", "+1202", "Ours: +12025550100")
-    browser.find_element(By.NAME, "file").send_keys(str(tmp_path / "list.csv"))
-    browser.find_element(By.NAME, "name").submit()
-    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: "no phone column" in driver.find_element(By.ID, "refusals").text
-    )
-    browser.find_element(By.NAME, "column_mapping").send_keys("Erreichbar = phone_number")
-    browser.find_element(By.NAME, "name").submit()
-    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: driver.current_url.endswith("/change/")
-    )
-
-    assert Batch.unscoped.get().column_mapping == {"Erreichbar": "phone_number"}
 
 
 @pytest.mark.parametrize(("page", "selector"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])

@@ -68,12 +68,4 @@ async function updateRepeatedly() {
   setTimeout(updateRepeatedly, INTERVAL_MS);
 }
 
-document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-dialog]");
-  if (opener) {
-    document.getElementById(opener.dataset.dialog).showModal();
-  }
-  event.target.closest("[data-close]")?.closest("dialog").close();
-});
-
 setTimeout(updateRepeatedly, INTERVAL_MS);

@@ -1,6 +1,7 @@
 """`manage.py erase_person`: forget a person by phone number."""
 
 import sys
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,11 +9,9 @@ from tqdm import tqdm
 
 from accounts.management.workspaces import find_workspace
 from accounts.models import Workspace
-from batches.services.erasure import erase_recipients
-from telephony.services.erasure import erase_calls
+from ops.control.erasure import erase_person
 from voiceops.core.errors import DomainError
 from voiceops.core.phone_numbers import to_e164
-from webhooks.delivery import erase_events
 
 
 class Command(BaseCommand):
@@ -40,13 +39,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def erase(self, workspace: Workspace, phone: str) -> None:
-        rows = erase_recipients(workspace, phone)
         # None hides the bar only where standard error is not a terminal.
-        bar = tqdm(erase_calls(workspace, phone), unit=" calls", disable=None, file=sys.stderr)
-        call_ids = [str(call.pk) for call in bar]
-        # Events name the number or one of the calls.
-        events = erase_events(workspace, [phone, *call_ids])
-        self.stdout.write(
-            f"{workspace.name}: {rows} rows of lists, {len(call_ids)} calls, "
-            f"{events} webhook events"
-        )
+        bar = partial(tqdm, unit=" calls", disable=None, file=sys.stderr)
+        erased = erase_person(workspace, phone, follow=bar)
+        self.stdout.write(f"{workspace.name}: {erased}")

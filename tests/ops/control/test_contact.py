@@ -33,7 +33,7 @@ def test_everything_of_a_number_is_on_one_page(
 
     words = ("Spring", "Summer", "Autumn", "Asked by mail", "Busy", "Callbacks", "EST", "EDT")
     assert [word in page for word in words][:6] == [True, True, False, True, True, True]
-    assert "The number is on the suppression list" in page
+    assert "The number is on the do-not-call list" in page
     assert all(f"/admin/telephony/call/{call.pk}/change/" in page for call in calls)
     assert re.search(r"there it is \w{3} \d\d:\d\d E[SD]T", page)
     assert re.search(rf"<title>.*{re.escape(NUMBER)}", same.replace("\n", " "))
@@ -63,8 +63,10 @@ def test_a_number_is_put_on_the_do_not_call_list(staff: Client, ours: Workspace)
     row = make.recipient(make.batch(ours), phone_number=NUMBER)
     url = f"/admin/person/recipient/{row.pk}/"
 
-    page = staff.post(url, {"reason": "Asked on the phone"}, follow=True).content.decode()
-    again = staff.post(url, {"reason": "Twice"}, follow=True).content.decode()
+    page = staff.post(
+        url, {"order": "suppress", "reason": "Asked on the phone"}, follow=True
+    ).content.decode()
+    again = staff.post(url, {"order": "suppress", "reason": "Twice"}, follow=True).content.decode()
 
     suppression = ours.suppressions.get()
     assert (suppression.phone_number, suppression.reason) == (NUMBER, "Asked on the phone")
@@ -81,7 +83,7 @@ def test_who_may_not_see_the_number_gets_no_page(
 
     answers = [
         client.get(f"/admin/person/recipient/{row.pk}/"),
-        client.post(f"/admin/person/recipient/{row.pk}/", {"reason": "x"}),
+        client.post(f"/admin/person/recipient/{row.pk}/", {"order": "suppress", "reason": "x"}),
     ]
 
     assert [answer.status_code for answer in answers] == [404 if group == "Support" else 403] * 2
@@ -92,3 +94,48 @@ def test_a_row_that_is_not_there_is_not_found(staff: Client, ours: Workspace) ->
     paths = (f"recipient/{ours.pk}/", f"batch/{make.batch(ours).pk}/")
 
     assert [staff.get(f"/admin/person/{path}").status_code for path in paths] == [404, 404]
+
+
+def test_a_number_is_called_now_by_a_chosen_agent(staff: Client, ours: Workspace) -> None:
+    row = make.recipient(make.batch(ours), phone_number="+12025550101")
+    agent = make.agent(ours, name="Callback service")
+    url = f"/admin/person/recipient/{row.pk}/"
+
+    page = staff.get(url).content.decode()
+    nobody = staff.post(url, {"order": "call", "agent": "x"}, follow=True).content.decode()
+    answer = staff.post(url, {"order": "call", "agent": str(agent.pk)})
+
+    call = ours.calls.get()
+    assert "Callback service" in page
+    assert "Agent not found" in nobody
+    assert answer.headers["Location"] == f"/admin/telephony/call/{call.pk}/change/"
+    assert (call.to_number, call.agent) == ("+12025550101", agent)
+
+
+def test_a_number_is_erased_once_it_was_typed(staff: Client, ours: Workspace) -> None:
+    row = make.recipient(make.batch(ours), phone_number=NUMBER)
+    make.call(ours, to_number=NUMBER, stage="ended", outcome="answered")
+    url = f"/admin/person/recipient/{row.pk}/"
+
+    kept = staff.post(url, {"order": "erase", "typed": "+1"}, follow=True).content.decode()
+    erased = staff.post(url, {"order": "erase", "typed": NUMBER}, follow=True).content.decode()
+
+    assert "Nothing was erased" in kept
+    assert "Erased: 1 rows of lists, 1 calls, 0 webhook events." in erased
+    row.refresh_from_db()
+    assert NUMBER not in (row.phone_number, ours.calls.get().to_number)
+    entries = AuditEntry.unscoped.filter(action="person.erased").order_by("pk")
+    assert [bool(entry.actor_name) for entry in entries] == [False, True]
+
+
+def test_only_superusers_erase(ours: Workspace) -> None:
+    row = make.recipient(make.batch(ours), phone_number=NUMBER)
+    client = of_group("Operator", ours)
+    url = f"/admin/person/recipient/{row.pk}/"
+
+    page = client.get(url).content.decode()
+
+    assert "Do not call any more" in page
+    assert "Erase…" not in page
+    assert client.post(url, {"order": "erase", "typed": NUMBER}).status_code == 403
+    assert client.post(url, {"order": "explode"}).status_code == 403

@@ -1,3 +1,5 @@
+"""Agents with their versions and rehearsals, for staff."""
+
 from typing import Any
 
 from django import forms
@@ -8,15 +10,12 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.auth.principal import Principal
-from accounts.staff.base import (
-    ReadOnlyAdmin,
-    SerializerForm,
-    StaffAdmin,
-    badge_column,
-    principal_of,
-)
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, badge_column, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.panels import PanelAdmin
 from agents import secrets, services
+from agents.admin.orders import AGENT_ORDERS, agent_panel
+from agents.admin.widgets import CONFIG_WIDGETS
 from agents.languages import language_choices
 from agents.models import (
     CONFIG_FIELDS,
@@ -57,6 +56,10 @@ class StateFilter(admin.SimpleListFilter):
         return rows.get(str(self.value()), queryset)
 
 
+# Its fields are what one that was emptied stands for.
+EMPTY_AGENT = Agent()
+
+
 class AgentForm(SerializerForm):
     """The agent with its secrets masked. A mask that is left unchanged keeps what is stored."""
 
@@ -65,6 +68,7 @@ class AgentForm(SerializerForm):
     class Meta:
         model = Agent
         fields = ("workspace", *CONFIG_FIELDS)
+        widgets = CONFIG_WIDGETS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,6 +86,9 @@ class AgentForm(SerializerForm):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
+        for name, value in values.items():
+            if value is None and name in CONFIG_FIELDS:
+                values[name] = getattr(EMPTY_AGENT, name)
         for name in [name for name in secrets.SECRET_FIELDS if name in values]:
             try:
                 values[name] = secrets.restore_masked(name, values[name], self.stored.get(name))
@@ -91,8 +98,46 @@ class AgentForm(SerializerForm):
 
 
 @admin.register(Agent)
-class AgentAdmin(StaffAdmin):
+class AgentAdmin(PanelAdmin):
     form = AgentForm
+    panel_template = "admin/panels/agent.html"
+    orders = AGENT_ORDERS
+    fieldsets = (
+        (None, {"fields": (("workspace",), ("name", "language"))}),
+        ("What it says", {"fields": ("first_message_mode", "first_message", "system_prompt")}),
+        ("What it needs to know", {"fields": ("variables",)}),
+        ("What it may do", {"fields": ("tools",)}),
+        ("How a call may have gone", {"fields": ("dispositions", "analysis")}),
+        ("Model, ears and voice", {"fields": ("llm", "stt", "tts")}),
+        (
+            "On the line",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("voicemail", "screening", "turn_taking", "interruptions", "silence"),
+                    "background",
+                ),
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": (
+                    ("max_call_duration_seconds", "silence_timeout_seconds"),
+                    ("ringing_timeout_seconds", "recording_enabled"),
+                )
+            },
+        ),
+        (
+            "Record",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("version", "published_version", "created_at", "updated_at", "deleted_at"),
+                ),
+            },
+        ),
+    )
     list_display = (
         "name",
         "workspace_name",
@@ -129,6 +174,9 @@ class AgentAdmin(StaffAdmin):
     @admin.display(description="What no voice worker speaks", empty_value="nothing known")
     def warnings(self, agent: Agent) -> str:
         return ". ".join(find_speech_warnings(agent.config(), list_voice_workers()))
+
+    def panel_context(self, request: HttpRequest, row: Agent) -> dict[str, Any]:
+        return agent_panel(row)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Past calls and batches refer to their agent; `delete_keeping_history` keeps the row.

@@ -1,15 +1,23 @@
+"""Webhook endpoints, their events and deliveries, for staff."""
+
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.staff import lists
-from accounts.staff.base import ReadOnlyAdmin, badge_column
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, badge_column, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates, recent_values_filter, row_filter
-from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.services import redeliver
+from accounts.staff.panels import PanelAdmin, secret_page
+from webhooks import services
+from webhooks.admin.orders import AT_FIRST, ENDPOINT_ORDERS, state_of, webhook_panel
+from webhooks.models import EVENTS, WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from webhooks.serializers import WebhookSerializer
 
 BY_ENDPOINT = row_filter(
     "endpoint",
@@ -19,12 +27,27 @@ BY_ENDPOINT = row_filter(
 )
 
 
+class WebhookForm(SerializerForm):
+    serializer = WebhookSerializer
+    events = forms.MultipleChoiceField(
+        choices=[(event, event.replace(".", " ").replace("_", " ")) for event in EVENTS],
+        initial=EVENTS,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = WebhookEndpoint
+        fields = ("workspace", "url", "description", "events")
+
+
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnlyAdmin):
+class WebhookEndpointAdmin(PanelAdmin):
+    form = WebhookForm
+    panel_template = "admin/panels/webhook.html"
     list_display = (
         "url",
         "workspace_name",
-        "is_enabled",
+        "state_badge",
         "disabled_reason",
         "failing_since",
         "created_at",
@@ -38,7 +61,49 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     search_fields = ("url", "description", "workspace__name")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
-    exclude = ("secret", "previous_secret")
+    autocomplete_fields = ("workspace",)
+    fields = ("workspace", "url", "description", "events")
+    orders = ENDPOINT_ORDERS
+
+    @badge_column("State", {"on": "success", "failing": "danger", "off": "warning"})
+    def state_badge(self, endpoint: WebhookEndpoint) -> str:
+        return state_of(endpoint)
+
+    def panel_context(self, request: HttpRequest, row: WebhookEndpoint) -> dict[str, Any]:
+        return webhook_panel(row)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: WebhookEndpoint | None = None
+    ) -> tuple[str, ...]:
+        return ("workspace",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # an order of its panel does it
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: WebhookEndpoint,
+        form: "forms.ModelForm[WebhookEndpoint]",
+        change: bool,
+    ) -> None:
+        principal = principal_of(request, obj)
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            services.update_endpoint(endpoint=obj, changes=changes, principal=principal)
+            return
+        values = {name: form.cleaned_data[name] for name in ("url", "description", "events")}
+        made, secret = services.create_endpoint(
+            workspace=obj.workspace, principal=principal, **values
+        )
+        obj.pk, obj.secret = made.pk, secret
+
+    def response_add(
+        self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        then = reverse("admin:webhooks_webhookendpoint_change", args=[obj.pk])
+        title = "The webhook is added"
+        return secret_page(request, title=title, text=AT_FIRST, secret=obj.secret, then=then)
 
 
 @admin.register(WebhookEvent)
@@ -96,7 +161,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         self.apply_to_each(
             request,
             queryset,
-            lambda row, principal: redeliver(delivery=row, now=timezone.now(), principal=principal),
+            lambda row, principal: services.redeliver(
+                delivery=row, now=timezone.now(), principal=principal
+            ),
         )
 
 
