@@ -14,6 +14,7 @@ from accounts.staff.panels import Order
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.rehearsing.rehearsals import order_rehearsal, scripts_of
+from agents.voice_workers import find_speech_warnings, list_voice_workers
 from voiceops.core.errors import Invalid
 from voiceops.core.extension_points import ExtensionPoint
 
@@ -85,6 +86,7 @@ def agent_panel(agent: Agent) -> dict[str, Any]:
         "changes": list(_changes_since(agent, published)),
         "uses": [find_uses(agent) for find_uses in AGENT_USES.all()],
         "variables": agent.variables or [],
+        "warnings": find_speech_warnings(agent.config(), list_voice_workers()),
         "has_scripts": bool(scripts_of(agent).content["scripts"]),
         "rehearsal": agent.rehearsals.order_by("-pk").first(),
     }
