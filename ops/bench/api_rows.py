@@ -193,7 +193,8 @@ def _fill_long_batch(
 ) -> None:
     """Every recipient of the long lists has been called once, one every `step` milliseconds."""
     batch, ids = batches[0], ", ".join(f"'{each.pk}'::uuid" for each in batches)
-    lists = {"batch_id": f"(array[{ids}])[1 + mod(n, {len(batches)})]"}
+    # One list after the other, as imports write them.
+    lists = {"batch_id": f"(array[{ids}])[1 + (n - 1)::bigint * {len(batches)} / {rows}]"}
     begin = int(now.timestamp() * 1000) - rows * step
     call_id, recipient_id = (ID_OF_ROW % (begin, step, variant) for variant in ("8000", "9000"))
     recipient = Recipient(
