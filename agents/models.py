@@ -223,7 +223,7 @@ class AgentScripts(WorkspaceOwned):
 
 
 class Rehearsal(WorkspaceOwned):
-    """One run of an agent's scripts against its draft, carried out by a worker."""
+    """One run of an agent's scripts, or of past callees, against its draft, by a worker."""
 
     class Status(models.TextChoices):
         """`failed`: a script did; `error`: nothing could be rehearsed."""
@@ -241,6 +241,9 @@ class Rehearsal(WorkspaceOwned):
     mode = models.CharField(max_length=5, help_text="text or audio")
     scripts = models.JSONField(
         null=True, blank=True, help_text="labels and tags of those asked for; null for all"
+    )
+    replay = models.JSONField(
+        null=True, blank=True, help_text="ids of calls that are replayed; null for scripts"
     )
     status = models.CharField(max_length=7, choices=Status.choices, default=Status.QUEUED)
     error = models.TextField(null=True, blank=True, help_text="why nothing could be rehearsed")

@@ -203,7 +203,7 @@ class ScriptsViewSet(WorkspaceViewSet):
 
 @extend_schema(parameters=[OF_AGENT])
 class RehearsalViewSet(WorkspaceViewSet):
-    """Runs of an agent's scripts against its draft."""
+    """Runs of an agent's scripts, or of past callees, against its draft."""
 
     model = Agent
     serializer_class = RehearsalSerializer
@@ -224,12 +224,17 @@ class RehearsalViewSet(WorkspaceViewSet):
     def create(self, request: Request, pk: str) -> Response:
         agent: Agent = self.get_object()
         order = self.validate_body(RehearsalOrderSerializer)
-        rehearsal = rehearsals.order_rehearsal(
-            agent=agent,
-            names=order.get("scripts"),
-            mode=order.get("mode"),
-            principal=self.principal,
-        )
+        if calls := order.get("replay"):
+            rehearsal = rehearsals.order_replay(
+                agent=agent, call_ids=calls, principal=self.principal
+            )
+        else:
+            rehearsal = rehearsals.order_rehearsal(
+                agent=agent,
+                names=order.get("scripts"),
+                mode=order.get("mode"),
+                principal=self.principal,
+            )
         return Response(RehearsalDetailSerializer(rehearsal).data, status=201)
 
     @extend_schema(parameters=[OF_REHEARSAL], responses=RehearsalDetailSerializer)

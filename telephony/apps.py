@@ -8,6 +8,7 @@ class TelephonyConfig(AppConfig):
         """Answer what the apps below ask of telephony."""
         from accounts.checks import GLOBAL_MODELS
         from agents.admin.orders import AGENT_USES
+        from agents.rehearsing.replays import CALL_READERS
         from agents.services import AGENT_DELETION_HOOKS, PUBLISH_CHECKS
         from telephony.admin.agent_use import answered_numbers
         from telephony.openapi.errors import TELEPHONY_ERRORS
@@ -15,6 +16,7 @@ class TelephonyConfig(AppConfig):
         from telephony.openapi.operations import TELEPHONY_OPERATIONS, TELEPHONY_TAGS
         from telephony.services.metadata_checks import require_version_fits
         from telephony.services.numbers import detach_agent
+        from telephony.services.recorded_calls import read_recorded_calls
         from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
@@ -31,3 +33,4 @@ class TelephonyConfig(AppConfig):
         AGENT_USES.register(answered_numbers)
         AGENT_DELETION_HOOKS.register(detach_agent)
         PUBLISH_CHECKS.register(require_version_fits)
+        CALL_READERS.register(read_recorded_calls)

@@ -38,6 +38,13 @@ def _rehearse(parser: argparse.ArgumentParser) -> Command:
     return command.run
 
 
+def _replay(parser: argparse.ArgumentParser) -> Command:
+    from voice.rehearsal import replay_command  # noqa: PLC0415  # see the module's docstring
+
+    replay_command.add_arguments(parser)
+    return replay_command.run
+
+
 def _doctor(parser: argparse.ArgumentParser) -> Command:
     from voice import doctor  # noqa: PLC0415  # see the module's docstring
 
@@ -84,4 +91,5 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Command]]] = 
     "analyse": ("analyse the transcript of a call again", _analyse),
     "bench": ("measure conversations on this machine", _bench),
     "rehearse": ("let scripts talk to an agent, and check what it says and does", _rehearse),
+    "replay": ("let an agent hear the callees of real calls, and show both calls", _replay),
 }

@@ -237,6 +237,8 @@ class AgentScriptsAdmin(ReadOnlyAdmin):
 
 @admin.register(Rehearsal)
 class RehearsalAdmin(ReadOnlyAdmin):
+    # A replay holds what a callee said.
+    audit_views = True
     list_display = ("agent", "version", "mode", "state", "workspace_name", "created_at", "ended_at")
     list_filter = ("status", "mode", BY_WORKSPACE, dates())
     search_fields = ("agent__name", "workspace__name")

@@ -61,6 +61,14 @@ AGENT_ERRORS = (
         "Use one that `GET /agents/{id}/scripts` has, or leave `scripts` out for all.",
     ),
     DocumentedError(
+        "call_without_transcript",
+        400,
+        "The call … has no transcript to replay",
+        "It has not ended, nobody spoke on it, or its transcript was deleted after the time for "
+        "which the workspace keeps them.",
+        "Choose calls whose `GET /calls/{id}/transcript` has turns.",
+    ),
+    DocumentedError(
         "too_many_rehearsals",
         400,
         "Too many rehearsals are waiting",

@@ -70,9 +70,12 @@ AGENT_OPERATIONS = {
     "agents_rehearsals_list": Operation("List an agent's rehearsals", "Newest first."),
     "agents_rehearsals_create": Operation(
         "Rehearse an agent",
-        "Queues a run of its scripts against the draft. A worker carries it out and keeps what was "
-        "said; where no voice worker is installed, its `status` is `error` and says so.",
-        "agent_without_scripts script_not_found too_many_rehearsals",
+        "Queues a run of its scripts against the draft, or with `replay` of what the callees of up "
+        "to twenty calls said. A worker carries it out and keeps what was said; where no voice "
+        "worker is installed, its `status` is `error` and says so. A replay's `results` have both "
+        "calls side by side.",
+        "agent_without_scripts script_not_found call_without_transcript call_not_found "
+        "too_many_rehearsals",
     ),
     "agents_rehearsals_get": Operation(
         "Get a rehearsal",
@@ -178,6 +181,7 @@ REHEARSAL_EXAMPLE: dict[str, Any] = {
     "version": 4,
     "mode": "text",
     "scripts": ["smoke"],
+    "replay": None,
     "status": "passed",
     "error": None,
     "passed": 1,
@@ -223,6 +227,7 @@ AGENT_EXAMPLES: dict[str, Any] = {
                 ],
                 "tools": [{"name": "move", "arguments": {"day": "Friday"}}],
                 "heard": [],
+                "replay": None,
             }
         ],
     },

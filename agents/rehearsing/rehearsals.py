@@ -1,7 +1,7 @@
 """Rehearsals: an agent's scripts, their runs by a worker, and the publishing that waits for them.
 
-A rehearsal is a row that a task carries out under a lease: `worker/tasks.py` wakes it, and the
-sweep finds what a lost message or a killed worker has left.
+A rehearsal is a row that a task carries out under a lease, which it extends while it runs:
+`worker/tasks.py` wakes it, and the sweep finds what a lost message or a killed worker has left.
 """
 
 import hashlib
@@ -18,20 +18,24 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent, AgentScripts, Rehearsal
 from agents.rehearsing import voice_program
+from agents.rehearsing.replays import read_calls
 from agents.secrets import TOOL_SECRETS
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
-from voiceops.core.errors import Invalid, StateForbids
+from voiceops.core.errors import Invalid, NotFound, StateForbids
 from voiceops.core.fair_places import FairPlaces
 from voiceops.core.isolation import run_isolated
 
 Status = Rehearsal.Status
 REHEARSAL_MODES = tuple(voice_program.REHEARSAL_TIMEOUT_SECONDS)
+REPLAY_MODE = REHEARSAL_MODES[0]
 MAX_WAITING_REHEARSALS = 10  # of a workspace
 MAX_KEPT_REHEARSALS = 50  # of an agent
 # Of one process, and no workspace has both: a spoken rehearsal takes minutes.
 REHEARSALS_PER_PROCESS = 2
-REHEARSAL_LEASE_MARGIN = timedelta(seconds=30)
+# Extended with every beat of the run, so that another worker soon takes over from a killed one.
+REHEARSAL_LEASE = timedelta(seconds=30)
+REHEARSAL_CRASHED = "It failed unexpectedly; the worker's log says why"
 KEPT_RESULT_FIELDS = ("tags", "passed", "failures", "end_reason", "seconds", "heard")
 places = FairPlaces()
 
@@ -77,6 +81,37 @@ def order_rehearsal(
     for name in names or ():
         if not any(_matches(script, [name]) for script in content["scripts"]):
             raise Invalid(f"No script has the label or tag {name}")
+    return _queue(
+        agent,
+        principal,
+        mode=mode or content.get("mode") or REHEARSAL_MODES[0],
+        scripts=list(names) if names else None,
+        fingerprint=fingerprint_of(agent, content),
+    )
+
+
+def order_replay(
+    *, agent: Agent, call_ids: Sequence[UUID], principal: Principal | None = None
+) -> Rehearsal:
+    """Queue a rehearsal in which the draft hears the callees of past calls, and return it.
+
+    Raises NotFound for a call that the workspace has not, StateForbids for one without a transcript
+    or when too many rehearsals wait.
+    """
+    ids = list(dict.fromkeys(call_ids))
+    read_calls(agent.workspace, ids)
+    replay = [str(pk) for pk in ids]
+    return _queue(
+        agent,
+        principal,
+        mode=REPLAY_MODE,
+        replay=replay,
+        fingerprint=fingerprint_of(agent, {"replay": replay}),
+    )
+
+
+def _queue(agent: Agent, principal: Principal | None, **values: Any) -> Rehearsal:
+    """Raises StateForbids when too many rehearsals wait."""
     with transaction.atomic():
         agent.workspace.lock()
         waiting = agent.workspace.rehearsals.filter(status__in=(Status.QUEUED, Status.RUNNING))
@@ -86,9 +121,7 @@ def order_rehearsal(
             workspace_id=agent.workspace_id,
             agent=agent,
             version=agent.version,
-            mode=mode or content.get("mode") or REHEARSAL_MODES[0],
-            scripts=list(names) if names else None,
-            fingerprint=fingerprint_of(agent, content),
+            **values,
         )
         kept = agent.rehearsals.order_by("-pk").values("pk")[:MAX_KEPT_REHEARSALS]
         agent.rehearsals.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
@@ -136,7 +169,7 @@ def rehearsed_config(agent: Agent) -> dict[str, Any]:
 def run_waiting_rehearsals() -> None:
     """Carry out rehearsals, the oldest first, while there is a place for them in this process.
 
-    One that fails unexpectedly holds back no other; it is tried again when its lease has expired.
+    One that fails unexpectedly holds back no other, and says so.
     """
     for pk, workspace_id in list(_waiting().values_list("pk", "workspace_id")):
         release = places.try_reserve(str(workspace_id), total=REHEARSALS_PER_PROCESS)
@@ -144,8 +177,10 @@ def run_waiting_rehearsals() -> None:
             continue
         try:
             if claim_rehearsal(pk):
-                rehearsal = Rehearsal.unscoped.select_related("agent").get(pk=pk)
-                run_isolated(run_rehearsal, rehearsal)
+                rows = Rehearsal.unscoped.select_related("agent__workspace")
+                rehearsal = rows.get(pk=pk)
+                if run_isolated(run_rehearsal, rehearsal) is None:
+                    _finish(rehearsal, status=Status.ERROR, error=REHEARSAL_CRASHED)
         finally:
             release()
 
@@ -160,32 +195,70 @@ def claim_rehearsal(pk: UUID) -> bool:
     """Lease a rehearsal that waits, or whose worker has died; False when another has it."""
     now = database_now()
     rows = _waiting().filter(pk=pk)
-    longest = timedelta(seconds=max(voice_program.REHEARSAL_TIMEOUT_SECONDS.values()))
-    lease = now + longest + REHEARSAL_LEASE_MARGIN
+    lease = now + REHEARSAL_LEASE
     return bool(rows.update(status=Status.RUNNING, started_at=now, lease_expires_at=lease))
 
 
-def run_rehearsal(rehearsal: Rehearsal) -> None:
-    """Carry out a claimed rehearsal, and keep what came of it with the draft as it is now."""
-    agent = rehearsal.agent
+def run_rehearsal(rehearsal: Rehearsal) -> bool:
+    """Carry out a claimed rehearsal, and keep what came of it with the draft as it is now.
+
+    Returns whether this worker held it to its end.
+    """
     try:
-        content = _content_of(agent)
-        rehearsal.fingerprint = fingerprint_of(agent, content)
-        rehearsal.version = agent.version
-        found = voice_program.rehearse_in_child(
-            {**content, "agent": rehearsed_config(agent)},
-            mode=rehearsal.mode,
-            names=rehearsal.scripts or (),
-        )
-        rehearsal.results = [_result_of(script) for script in found]
-        rehearsal.status, rehearsal.error = _verdict_on(rehearsal.results)
-    except (voice_program.RehearsalError, StateForbids) as error:
-        rehearsal.status, rehearsal.error = Status.ERROR, str(error)
-    rehearsal.ended_at = database_now()
-    rehearsal.lease_expires_at = None
-    # A row that was deleted with its agent meanwhile stays so.
-    if Rehearsal.unscoped.filter(pk=rehearsal.pk).exists():
-        rehearsal.save()
+        found = _replay(rehearsal) if rehearsal.replay else _rehearse(rehearsal)
+    except (voice_program.RehearsalError, StateForbids, NotFound) as error:
+        return _finish(rehearsal, status=Status.ERROR, error=str(error))
+    results = [_result_of(script) for script in found]
+    status, reason = _verdict_on(results)
+    return _finish(rehearsal, status=status, error=reason, results=results)
+
+
+def _rehearse(rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """Raises RehearsalError and StateForbids."""
+    agent = rehearsal.agent
+    content = _content_of(agent)
+    rehearsal.fingerprint = fingerprint_of(agent, content)
+    return voice_program.rehearse_in_child(
+        {**content, "agent": rehearsed_config(agent)},
+        mode=rehearsal.mode,
+        names=rehearsal.scripts or (),
+        on_beat=lambda: _extend_lease(rehearsal),
+    )
+
+
+def _replay(rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """Raises RehearsalError, StateForbids, and NotFound for a call that is gone meanwhile."""
+    agent = rehearsal.agent
+    calls = read_calls(agent.workspace, [UUID(pk) for pk in rehearsal.replay or ()])
+    return voice_program.replay_in_child(
+        {"agent": rehearsed_config(agent), "calls": calls},
+        on_beat=lambda: _extend_lease(rehearsal),
+    )
+
+
+def _held(rehearsal: Rehearsal) -> QuerySet[Rehearsal]:
+    """Return the row while this worker holds it: nobody has claimed or deleted it since."""
+    return Rehearsal.unscoped.filter(
+        pk=rehearsal.pk, status=Status.RUNNING, started_at=rehearsal.started_at
+    )
+
+
+def _extend_lease(rehearsal: Rehearsal) -> None:
+    _held(rehearsal).update(lease_expires_at=database_now() + REHEARSAL_LEASE)
+
+
+def _finish(rehearsal: Rehearsal, **values: Any) -> bool:
+    """Write how it ended; False when another worker holds it now, or its agent was deleted."""
+    rows = _held(rehearsal).update(
+        ended_at=database_now(),
+        lease_expires_at=None,
+        version=rehearsal.agent.version,
+        fingerprint=rehearsal.fingerprint,
+        **values,
+    )
+    if rows:
+        rehearsal.refresh_from_db()
+    return bool(rows)
 
 
 def count_passed(results: Iterable[Mapping[str, Any]]) -> int:
@@ -228,7 +301,7 @@ def _latest_verdicts(agent: Agent, fingerprint: str) -> dict[str, bool]:
     """Return whether each script that was rehearsed with this draft passed when it last was."""
     verdicts: dict[str, bool] = {}
     for results in (
-        agent.rehearsals.filter(fingerprint=fingerprint)
+        agent.rehearsals.filter(fingerprint=fingerprint, replay__isnull=True)
         .order_by("pk")
         .values_list("results", flat=True)
     ):
@@ -252,6 +325,7 @@ def _result_of(script: Mapping[str, Any]) -> dict[str, Any]:
             for event in events
             if event["type"] == "tool_call"
         ],
+        "replay": script["replay"],
         **_rare_fields_of(script),
     }
 

@@ -10,7 +10,13 @@ from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import Rehearsal
-from agents.rehearsing.rehearsals import REHEARSAL_MODES, count_passed, played_results
+from agents.rehearsing.rehearsals import (
+    REHEARSAL_MODES,
+    REPLAY_MODE,
+    count_passed,
+    played_results,
+)
+from agents.rehearsing.replays import MAX_REPLAYED_CALLS
 from agents.serializers.providers import LlmSerializer
 from agents.serializers.stored import StoredSerializer, VerbatimText
 from voiceops.api.errors import field_error
@@ -24,6 +30,7 @@ from voiceops.api.serializers import (
     Number,
     StrictSerializer,
     Text,
+    Uuid,
 )
 
 MAX_AGENT_SCRIPTS = 200
@@ -38,6 +45,7 @@ MAX_CONVERSATION_SECONDS = 300
 MAX_SCRIPT_RUNS = 20
 ANSWERED_BY = ("human", "machine", "screening", "silence")
 DETECTED_KINDS = ("human", "machine", "uncertain", "screened")
+REPLAY_DIFFERENCES = ("words", "tools", "end_reason")
 SCRIPT_STEP_KINDS = ("says", "digits", "silence", "hangs_up")
 TEXTS_SCHEMA = {
     "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -222,6 +230,25 @@ class RehearsalOrderSerializer(StrictSerializer):
     mode = Choice(
         choices=REHEARSAL_MODES, required=False, help_text="that of the scripts without it"
     )
+    replay = ListField(
+        child=Uuid(),
+        min_length=1,
+        max_length=MAX_REPLAYED_CALLS,
+        allow_null=True,
+        required=False,
+        help_text="ids of calls whose callees the draft hears instead of scripts, in text",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError (422) for a replay of scripts, or in sound."""
+        errors = FieldErrors()
+        if attrs.get("replay") and attrs.get("scripts") is not None:
+            problem = field_error("value_error", "give either scripts or calls")
+            errors.add("replay", problem.detail)
+        if attrs.get("replay") and attrs.get("mode", REPLAY_MODE) != REPLAY_MODE:
+            errors.add("mode", field_error("value_error", "calls are replayed in text").detail)
+        errors.raise_if_any()
+        return attrs
 
 
 class SpokenTurnSerializer(StrictSerializer):
@@ -242,10 +269,53 @@ class HeardSerializer(StrictSerializer):
     word_error_rate = Number()
 
 
-class RehearsalResultSerializer(StrictSerializer):
-    """What came of one script; each failure is a sentence."""
+class CalleeActSerializer(StrictSerializer):
+    """What the callee did: one of these, or none of them, who then has answered."""
 
-    name = Text()
+    says = Text(allow_null=True)
+    digits = Text(allow_null=True)
+    silence = Number(allow_null=True, help_text="seconds")
+    hangs_up = Boolean()
+
+
+class AgentAnswerSerializer(StrictSerializer):
+    """What the agent said and used, until the callee did something again."""
+
+    says = ListField(child=Text())
+    tools = UsedToolSerializer(many=True)
+
+
+class ExchangeSerializer(StrictSerializer):
+    callee = CalleeActSerializer()
+    then = AgentAnswerSerializer(help_text="on the call")
+    now = AgentAnswerSerializer(help_text="in the rehearsal")
+    different = Boolean()
+
+
+class RecordedCallSerializer(StrictSerializer):
+    """The call as it was."""
+
+    agent_version = Integer(allow_null=True)
+    end_reason = Text(allow_null=True)
+    turns = SpokenTurnSerializer(many=True)
+    tools = UsedToolSerializer(many=True)
+
+
+class ReplaySerializer(StrictSerializer):
+    """A call beside its replay, whose own turns, tools and end are those of the result."""
+
+    call_id = serializers.UUIDField()
+    then = RecordedCallSerializer()
+    exchanges = ExchangeSerializer(many=True, help_text="side by side, in the callee's order")
+    differences = ListField(
+        child=Choice(choices=REPLAY_DIFFERENCES), help_text="in what they differ; empty for none"
+    )
+
+
+class RehearsalResultSerializer(StrictSerializer):
+    """What came of one script, or of one call; each failure is a sentence."""
+
+    name = Text(help_text="the script's label, or the call's id")
     tags = ListField(child=Text())
     passed = Boolean()
     failures = ListField(child=Text())
@@ -257,6 +327,7 @@ class RehearsalResultSerializer(StrictSerializer):
     not_run = Text(required=False, help_text="why it could not be played; such a script only")
     runs = Integer(required=False, help_text="of a script with `repeat`")
     passed_runs = Integer(required=False)
+    replay = ReplaySerializer(allow_null=True, help_text="null for a script")
 
 
 class RehearsalSerializer(WorkspaceSerializer):
@@ -264,6 +335,12 @@ class RehearsalSerializer(WorkspaceSerializer):
 
     computed_from: ClassVar = {"passed": ("results",), "failed": ("results",)}
     scripts = ListField(child=Text(), allow_null=True, read_only=True)
+    replay = ListField(
+        child=serializers.UUIDField(),
+        allow_null=True,
+        read_only=True,
+        help_text="the calls that are replayed; null for scripts",
+    )
     passed = serializers.SerializerMethodField(help_text="how many scripts passed")
     failed = serializers.SerializerMethodField(help_text="how many scripts failed")
 
@@ -275,6 +352,7 @@ class RehearsalSerializer(WorkspaceSerializer):
             "version",
             "mode",
             "scripts",
+            "replay",
             "status",
             "error",
             "passed",

@@ -3,8 +3,16 @@
 from typing import Any
 
 from batches.models import Batch
+from telephony.domain.carriers import carrier_of
 from telephony.domain.expected_costs import ExpectedCost, expect_cost
-from voiceops.core.prices import MILLION, currency, in_words, limit_micros
+from voiceops.core.prices import (
+    MILLION,
+    carrier_item,
+    currency,
+    describe_unpriced,
+    in_words,
+    limit_micros,
+)
 
 # Conversations differ: an estimate is a range around what is expected.
 LOW_FACTOR, HIGH_FACTOR = 0.8, 1.2
@@ -19,29 +27,32 @@ def estimate_cost(batch: Batch, recipients: int) -> dict[str, Any]:
         "low": None if low is None else low / MILLION,
         "high": None if high is None else high / MILLION,
         "currency": currency(),
-        "text": _describe(expected, bounds, recipients),
+        "text": _describe(batch, expected, bounds, recipients),
     }
 
 
-def budget_remark(batch: Batch, recipients: int) -> str | None:
-    """Return what an uploader should know of a budget that will not suffice; None otherwise."""
+def budget_remarks(batch: Batch, recipients: int) -> list[str]:
+    """Return what an uploader should know of a budget: that it will not suffice, or not hold."""
     limit = limit_micros(batch.max_cost)
     if limit is None or not recipients:
-        return None
+        return []
     expected = expect_cost(batch.agent_version)
     bounds = cost_bounds(batch, expected, recipients)
     if bounds is None:
-        return (
+        return [
             "max_cost may not stop this batch: the price table has no price for "
             f"{' and '.join(expected.unpriced) or 'the models of its agent'}"
+        ]
+    remarks = []
+    if limit < bounds[1]:
+        enough_for = int(recipients * limit / bounds[1])
+        remarks.append(
+            f"A max_cost of {in_words(limit)} may suffice for no more than about {enough_for:,} of "
+            f"{recipients:,} people: then the batch pauses until it is raised"
         )
-    if limit >= bounds[1]:
-        return None
-    enough_for = int(recipients * limit / bounds[1])
-    return (
-        f"A max_cost of {in_words(limit)} may suffice for no more than about {enough_for:,} of "
-        f"{recipients:,} people: then the batch pauses until it is raised"
-    )
+    if expected.unpriced:
+        remarks.append(f"max_cost does not count {describe_unpriced(expected.unpriced)}")
+    return remarks
 
 
 def cost_bounds(batch: Batch, expected: ExpectedCost, recipients: int) -> tuple[int, int] | None:
@@ -57,7 +68,9 @@ def cost_bounds(batch: Batch, expected: ExpectedCost, recipients: int) -> tuple[
     return low, round(recipients * reached * expected.micros * HIGH_FACTOR)
 
 
-def _describe(expected: ExpectedCost, bounds: tuple[int, int] | None, recipients: int) -> str:
+def _describe(
+    batch: Batch, expected: ExpectedCost, bounds: tuple[int, int] | None, recipients: int
+) -> str:
     if bounds is None:
         models = " and ".join(expected.unpriced) or "the models of the agent"
         return f"What the calls cost is not known: the price table has no price for {models}"
@@ -70,6 +83,15 @@ def _describe(expected: ExpectedCost, bounds: tuple[int, int] | None, recipients
         else "by the price table, with half of them answering for a minute"
     )
     text = f"About {amount} for {subject}, {basis}"
+    missing = [] if _counts_carrier(batch, expected) else ["without the carrier's minutes"]
     if expected.unpriced:
-        text += f"; without {' and '.join(expected.unpriced)}, which has no price"
-    return text
+        missing.append(f"without {describe_unpriced(expected.unpriced)}")
+    return f"{text}; {' and '.join(missing)}" if missing else text
+
+
+def _counts_carrier(batch: Batch, expected: ExpectedCost) -> bool:
+    """Return whether the carrier's minutes are in the costs of the agent's last calls."""
+    number = batch.phone_number
+    if number is None or not expected.calls:
+        return False
+    return carrier_item(carrier_of(number), number.phone_number, 0) is not None

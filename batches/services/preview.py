@@ -43,7 +43,7 @@ from batches.importing.skip_reasons import DUPLICATE, MISSING_VARIABLE, SUPPRESS
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
-from batches.reporting.cost_estimate import budget_remark, estimate_cost
+from batches.reporting.cost_estimate import budget_remarks, estimate_cost
 from batches.reporting.estimate import Pace, estimate_calling
 from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
@@ -116,7 +116,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
     estimate.calling["never"] += tally.resting.total()
     reasons = {**tally.reasons, **tally.resting, **estimate.never}
     callable_recipients = estimate.calling["now"] + estimate.calling["later"]
-    remarks += filter(None, [budget_remark(batch, callable_recipients)])
+    remarks += budget_remarks(batch, callable_recipients)
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,

@@ -74,14 +74,18 @@ class AgentView(Page):
 
 
 class AgentOrderView(Page):
-    """Rehearses or publishes the draft, puts an earlier version in its place, or lets it call."""
+    """Rehearses, replays or publishes the draft, puts an earlier version in its place, or lets it
+    call.
+    """
 
     required_role = Role.MANAGER
     section = "agents"
 
     def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
         if order == "rehearse":
-            return self._rehearse(pk)
+            return self._rehearse(pk, {})
+        if order == "replay":
+            return self._rehearse(pk, {"replay": request.POST.getlist("call")})
         if order == "call":
             return self._call(request, pk)
         version = request.POST.get("version", "")
@@ -98,9 +102,9 @@ class AgentOrderView(Page):
         text = _("Version %(number)s is published: the next calls use it.")
         return self.done(text % {"number": agent["published_version"]}, "agent", pk=pk)
 
-    def _rehearse(self, pk: UUID) -> HttpResponse:
+    def _rehearse(self, pk: UUID, body: Mapping[str, Any]) -> HttpResponse:
         try:
-            self.api.post(f"/agents/{pk}/rehearsals", {})
+            self.api.post(f"/agents/{pk}/rehearsals", body)
         except Refused as refusal:
             return self.refuse(refusal, "agent", pk=pk)
         return self.done(_("The draft is being rehearsed."), "agent", pk=pk)

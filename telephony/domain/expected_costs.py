@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents.models import AgentVersion
 from telephony.models import Call, Direction, Stage
-from voiceops.core.prices import cost_of
+from voiceops.core.prices import total_micros, unpriced_names
 
 RECENT_CALLS = 200
 # A typical conversation, assumed before an agent has had one.
@@ -26,7 +26,7 @@ class ExpectedCost:
     """Of one answered call, in millionths; None when nothing says what it costs.
 
     `calls` is how many of the agent's answered calls say so, 0 for the price table; `unpriced` are
-    models without a price.
+    models of the agent without a price.
     """
 
     micros: int | None
@@ -43,22 +43,18 @@ def expect_cost(version: AgentVersion) -> ExpectedCost:
     rows = list(ended.values_list("answered_at", "cost_micros")[:RECENT_CALLS])
     answered = [cost for answered_at, cost in rows if answered_at is not None]
     costs = [cost for cost in answered if cost is not None]
-    if costs:
-        return ExpectedCost(round(sum(costs) / len(costs)), len(answered) / len(rows), len(costs))
-    return typical_cost(version.config)
+    typical = typical_cost(version.config)
+    if not costs:
+        return typical
+    mean, share = round(sum(costs) / len(costs)), len(answered) / len(rows)
+    return ExpectedCost(mean, share, len(costs), typical.unpriced)
 
 
 def typical_cost(config: Mapping[str, Any]) -> ExpectedCost:
     """Return what a conversation of a minute costs by the price table."""
     items = typical_usage(config)
-    costs = [cost_of(item) for item in items]
-    known = [cost for cost in costs if cost is not None]
-    unpriced = tuple(
-        f"{item['provider']} {item['model']}".strip()
-        for item, cost in zip(items, costs, strict=True)
-        if cost is None
-    )
-    return ExpectedCost(sum(known) if known else None, ANSWERED_SHARE, unpriced=unpriced)
+    unpriced = tuple(unpriced_names(items))
+    return ExpectedCost(total_micros(items), ANSWERED_SHARE, unpriced=unpriced)
 
 
 def typical_usage(config: Mapping[str, Any]) -> list[dict[str, Any]]:

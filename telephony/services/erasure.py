@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from accounts.services.erased_numbers import ERASED_PLACEHOLDER
+from agents.rehearsing.replays import forget_calls
 from telephony.clients import recording_storage
 from telephony.models import Call, CallEvent, CallQuerySet, Direction, InboxEvent, Recording, Turn
 from voiceops.core.errors import StateForbids
@@ -41,6 +42,7 @@ def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
         for recording in recordings.exclude(status=Recording.Status.PRUNED):
             recording_storage.delete(recording.storage_key)
         with transaction.atomic():
+            forget_calls(workspace, [call.pk])
             _erase_call(call)
         yield call
 

@@ -210,7 +210,7 @@ def _handle_callback(event: ReportEvent, context: ReportContext) -> bool:
 def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
     # A repeated report must not undo what was reported since.
     if not is_recorded(event, context.call):
-        context.add_event(event, record_usage(context.call, event.data))
+        context.add_event(event, record_usage(context.call, event.data, event.at))
     return False
 
 

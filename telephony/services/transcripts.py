@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Workspace
+from agents.rehearsing.replays import forget_calls
 from telephony.models import Call, CallEvent, CallQuerySet, Turn
 from voiceops.core.clock import database_now
 from voiceops.core.isolation import run_isolated
@@ -50,6 +51,7 @@ def _overdue_calls(workspace: Workspace, ended_before: datetime) -> CallQuerySet
 
 def _delete_transcripts(workspace: Workspace, calls: Sequence[UUID], now: datetime) -> None:
     with transaction.atomic():
+        forget_calls(workspace, calls)
         Turn.unscoped.filter(call__in=calls).delete()
         events = CallEvent.unscoped.filter(call__in=calls)
         events.filter(type="analysis").delete()

@@ -2,26 +2,59 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from telephony.models import Call, Turn
-from voiceops.core.prices import MILLION, price_items, price_table, total_micros
+from django.utils import timezone
 
+from telephony.domain.carriers import carrier_of
+from telephony.models import Call, Direction, Turn
+from voiceops.core.prices import (
+    MILLION,
+    carrier_item,
+    describe_unpriced,
+    has_carrier_prices,
+    price_items,
+    price_table,
+    total_micros,
+    unpriced_names,
+)
+
+MAX_NAMED_ITEMS = 3  # of those without a price
 LATENCY_FIGURES = ("answer_to_audio", "p50", "p95")
 
 
-def record_usage(call: Call, data: Mapping[str, Any]) -> str:
-    """Keep the usage of a report, which counts the whole call so far; returns its sentence."""
+def record_usage(call: Call, data: Mapping[str, Any], at: datetime) -> str:
+    """Keep the usage of a report, which counts the whole call until `at` by the agent's clock.
+
+    Returns its sentence.
+    """
     changes: dict[str, Any] = {}
-    if items := data.get("items"):
+    if items := [*data.get("items", ()), *_carrier_items(call, at)]:
         changes = {"usage": price_items(items), "cost_micros": total_micros(items)}
     if latency := data.get("latency"):
         changes["latency"] = _complete({**(call.latency or {}), **latency})
     _save(call, changes)
+    text = "The agent reported its usage"
     cost = changes.get("cost_micros")
-    if cost is None:
-        return "The agent reported its usage"
-    return f"The agent reported its usage: {cost / MILLION:.4f} {price_table().currency}"
+    if cost is not None:
+        text += f": {cost / MILLION:.4f} {price_table().currency}"
+    if unpriced := unpriced_names(items)[:MAX_NAMED_ITEMS]:
+        text += f", without {describe_unpriced(unpriced)}"
+    return text
+
+
+def _carrier_items(call: Call, at: datetime) -> list[dict[str, Any]]:
+    """Return the minutes of a call that was dialled, if its carrier has a price."""
+    if not has_carrier_prices() or call.direction != Direction.OUTBOUND:
+        return []
+    number, answered_at = call.number, call.answered_at
+    if number is None or answered_at is None:
+        return []
+    until = call.ended_at or min(at, timezone.now())
+    seconds = max(0.0, (until - answered_at).total_seconds())
+    item = carrier_item(carrier_of(number), call.to_number, round(seconds, 3))
+    return [] if item is None else [item]
 
 
 def record_turn_latency(call: Call, turns: Sequence[Turn]) -> None:

@@ -1,13 +1,18 @@
 """Rehearsals by the voice worker itself, where it is installed (`make test-worker`)."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models import Workspace
 from accounts.roles import Role
 from agents.models import Agent, Rehearsal
 from agents.rehearsing import rehearsals, voice_program
+from telephony.models import Turn
 from tests import make
 
+AT = timezone.now() - timedelta(days=1)
 pytestmark = pytest.mark.skipif(
     not voice_program.VOICE_PYTHON.exists(),
     reason="No voice worker is installed here: make test-worker",
@@ -62,3 +67,28 @@ def test_a_draft_that_passes_is_published(agent: Agent) -> None:
 
     assert Rehearsal.unscoped.get().status == "passed"
     assert client.post(f"/agents/{agent.pk}/publish").status_code == 200
+
+
+def test_the_callee_of_a_call_is_heard_again_by_the_draft(agent: Agent) -> None:
+    call = make.call(agent.workspace, stage="ended", end_reason="callee_hangup", dialed_at=AT)
+    spoken = [("agent", "Hello!"), ("callee", "On Friday"), ("agent", "Which Friday?")]
+    for seconds, (role, text) in enumerate(spoken):
+        at = AT + timedelta(seconds=seconds)
+        turn = {"role": role, "text": text, "started_at": at, "external_id": str(seconds)}
+        Turn.unscoped.create(workspace=agent.workspace, call=call, **turn)
+    rehearsals.order_replay(agent=agent, call_ids=[call.pk])
+
+    rehearsals.run_waiting_rehearsals()
+
+    replayed = Rehearsal.unscoped.get()
+    assert (replayed.status, replayed.error) == ("passed", None)
+    [result] = replayed.results
+    assert result["replay"]["differences"] == ["words", "tools", "end_reason"]
+    assert [
+        (exchange["then"]["says"], exchange["now"]["says"])
+        for exchange in result["replay"]["exchanges"]
+    ] == [
+        (["Hello!"], ["Hello!"]),
+        (["Which Friday?"], ["Friday it is, goodbye."]),
+        ([], []),
+    ]

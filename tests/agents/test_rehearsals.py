@@ -1,7 +1,7 @@
 """Rehearsals of agents: queued, carried out, kept; and the command."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def body_of(rehearsal: Rehearsal, **changes: Any) -> dict[str, Any]:
         "version": 1,
         "mode": "text",
         "scripts": None,
+        "replay": None,
         "status": "queued",
         "error": None,
         "passed": 0,
@@ -67,6 +68,7 @@ def test_a_rehearsal_is_queued_and_carried_out(ours: Workspace, agent: Agent, pr
         "heard": [],
         "turns": [{"role": "agent", "text": "Hello!"}],
         "tools": [{"name": "move", "arguments": {"day": "Friday"}}],
+        "replay": None,
     }
     over = {"scripts": ["dates"], "status": "passed", "passed": 1}
     detail = body_of(rehearsal, **over, results=[result])
@@ -169,6 +171,49 @@ def test_a_rehearsal_whose_worker_was_killed_is_carried_out_by_another(
     assert (lost.status, held.status) == ("passed", "running")
 
 
+def test_a_running_rehearsal_keeps_its_lease(
+    agent: Agent, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(act="time.sleep(0.4)")
+    monkeypatch.setattr(voice_program, "REHEARSAL_BEAT_SECONDS", 0.05)
+    make.scripts(agent, content=CONTENT)
+    rehearsal = rehearsals.order_rehearsal(agent=agent)
+    rehearsals.claim_rehearsal(rehearsal.pk)
+    agent.rehearsals.update(lease_expires_at=timezone.now())
+    held = agent.rehearsals.select_related("agent").get()
+    leases: list[datetime] = []
+    extend = rehearsals._extend_lease
+
+    def watch(each: Rehearsal) -> None:
+        extend(each)
+        expires_at = agent.rehearsals.get().lease_expires_at
+        assert expires_at is not None
+        leases.append(expires_at)
+
+    monkeypatch.setattr(rehearsals, "_extend_lease", watch)
+    rehearsals.run_rehearsal(held)
+
+    assert min(leases) > timezone.now() + timedelta(seconds=20)
+    assert held.status == "passed"
+
+
+def test_a_worker_that_was_held_up_does_not_undo_what_another_found(
+    agent: Agent, program: Any
+) -> None:
+    program()
+    make.scripts(agent, content=CONTENT)
+    rehearsal = rehearsals.order_rehearsal(agent=agent)
+    rehearsals.claim_rehearsal(rehearsal.pk)
+    slow = agent.rehearsals.select_related("agent").get()
+    agent.rehearsals.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+    run_all()
+    program(passed=False)
+
+    assert rehearsals.run_rehearsal(slow) is False
+    assert agent.rehearsals.get().status == "passed"
+
+
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
@@ -266,5 +311,8 @@ def test_a_rehearsal_that_fails_unexpectedly_holds_back_no_other(
     monkeypatch.setattr(voice_program, "rehearse_in_child", lambda *_, **__: next(answers))
     run_all()
 
-    statuses = [Rehearsal.unscoped.get(pk=each.pk).status for each in waiting]
-    assert statuses == ["running", "passed"]
+    found = [Rehearsal.unscoped.get(pk=each.pk) for each in waiting]
+    assert [(each.status, each.error, each.lease_expires_at) for each in found] == [
+        ("error", "It failed unexpectedly; the worker's log says why", None),
+        ("passed", None, None),
+    ]

@@ -22,6 +22,7 @@ WIRE_NAMES = {
     "agents/management/commands/rehearse.py",
     "agents/openapi/operations.py",
     "agents/rehearsing/rehearsals.py",
+    "agents/rehearsing/replays.py",
     "agents/serializers/rehearsals.py",
     "voiceops/core/task_queue.py",
 }

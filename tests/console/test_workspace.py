@@ -6,7 +6,7 @@ from accounts.auth import second_factor
 from accounts.models import ApiKey, Invitation, Membership, Workspace
 from accounts.roles import Role
 from agents.models import Agent
-from telephony.models import Call, PhoneNumber
+from telephony.models import Call, PhoneNumber, Turn
 from tests import make
 from tests.console.browsers import reader, text_of
 from webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -278,3 +278,51 @@ def test_a_draft_is_rehearsed_on_its_page(ours: Workspace) -> None:
     assert "The draft is being rehearsed." in text
     assert "greets Failed The agent used end call." in text
     assert "Agent Goodbye" in text
+
+
+def test_a_call_is_replayed_with_the_draft_and_shown_beside_it(ours: Workspace) -> None:
+    agent = make.agent(ours)
+    at = timezone.now()
+    call = make.call(ours, agent=agent, stage="ended", dialed_at=at, ended_at=at)
+    words = "Call me at +12025550143"
+    turn = {"role": "callee", "text": words, "started_at": at, "external_id": "1"}
+    Turn.unscoped.create(workspace=ours, call=call, **turn)
+    browser = reader(make.member(ours, Role.MANAGER))
+    page = f"/console/agents/{agent.pk}"
+
+    offered = text_of(browser.get(f"/console/calls/{call.pk}"))
+    browser.post(f"{page}/order/replay", {"call": str(call.pk)})
+    ordered = agent.rehearsals.get().replay
+    exchange = {
+        "callee": {"says": words, "digits": None, "silence": None, "hangs_up": False},
+        "then": {"says": ["Pardon?"], "tools": []},
+        "now": {"says": ["I will."], "tools": [{"name": "note", "arguments": {"what": "call"}}]},
+        "different": True,
+    }
+    silence = {"says": None, "digits": None, "silence": 7.0, "hangs_up": False}
+    nothing: dict[str, list[str]] = {"says": [], "tools": []}
+    quiet = {"callee": silence, "then": nothing, "now": nothing, "different": False}
+    then = {"agent_version": 1, "end_reason": "callee_hangup", "turns": [], "tools": []}
+    replay = {"call_id": str(call.pk), "then": then, "differences": ["words", "tools"]}
+    result = {
+        "name": str(call.pk),
+        "tags": [],
+        "passed": True,
+        "failures": [],
+        "end_reason": "agent_hangup",
+        "seconds": 0.1,
+        "turns": [],
+        "tools": [],
+        "heard": [],
+        "replay": {**replay, "exchanges": [exchange, quiet]},
+    }
+    agent.rehearsals.update(status="passed", results=[result])
+    text = text_of(browser.get(page))
+
+    assert "Replay with the agent's draft" in offered
+    assert ordered == [str(call.pk)]
+    assert "The draft answers differently. Callee On the call With the draft" in text
+    assert "Pardon? I will. Note · What: call 7 s of silence" in text
+    assert "Ended as Callee hangup Agent hangup" in text
+    assert "Call me at" in text
+    assert "Rehearse the draft" not in text  # it has no scripts

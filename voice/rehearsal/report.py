@@ -58,6 +58,7 @@ def as_json(results: Sequence[Result]) -> str:
             "seconds": result.seconds,
             "cpu_seconds": result.cpu_seconds,
             "heard": result.heard,
+            "replay": result.replay,
             "events": result.events,
         }
         for result in results

@@ -101,6 +101,7 @@ class _InText:
     script: Script
     model: "llm.LLM[Any] | None" = None
     failures: list[str] = field(default_factory=list)
+    step_starts: list[int] = field(default_factory=list)
 
     async def run(self) -> Result:
         journal = Journal()
@@ -132,6 +133,7 @@ class _InText:
             await talk.close()
         result = _finish(self.script, journal, reason, self.failures)
         result.digits = line.digits
+        result.step_starts = self.step_starts
         return result
 
     async def _play(self, step: Step, talk: Talk, line: MemoryLine) -> bool:
@@ -140,6 +142,7 @@ class _InText:
             self.failures.append(f"the call was over before {describe(step)}")
             return False
         seen = len(talk.journal.events)
+        self.step_starts.append(seen)
         if step.hangs_up:
             line.leave()
             await talk.over

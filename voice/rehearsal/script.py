@@ -80,7 +80,7 @@ class Rehearsal:
 
 def read_rehearsal(path: Path) -> Rehearsal:
     """Return the rehearsal of a file. Raises ScriptError."""
-    data = _read_file(path)
+    data = read_file(path)
     if not isinstance(data, Mapping):
         raise ScriptError(f"{path}: an object with `agent` and `scripts` is expected")
     agent = _read_agent(data.get("agent"), path.parent)
@@ -101,8 +101,8 @@ def read_rehearsal(path: Path) -> Rehearsal:
     )
 
 
-def _read_file(path: Path) -> Any:
-    """Raises ScriptError."""
+def read_file(path: Path) -> Any:
+    """Return what a file of YAML or JSON says. Raises ScriptError."""
     try:
         text = path.read_text()
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -127,7 +127,7 @@ def _read_agent(given: Any, folder: Path) -> Mapping[str, Any]:
 
 def read_agent_file(path: Path) -> Mapping[str, Any]:
     """Return the agent's configuration of a file. Raises ScriptError."""
-    data = _read_file(path)
+    data = read_file(path)
     if not isinstance(data, Mapping):
         raise ScriptError(f"{path}: an agent's configuration is expected")
     return data

@@ -37,6 +37,10 @@ class Result:
     # How often it was played, and passed.
     runs: int = 1
     passed_runs: int = 0
+    # In text: how many events there were before each step.
+    step_starts: list[int] = field(default_factory=list)
+    # The call that was replayed, beside what came of it now.
+    replay: dict[str, Any] | None = None
 
     @property
     def passed(self) -> bool:

@@ -1,11 +1,11 @@
-"""What a call's models cost, by the dated table in `prices.toml`.
+"""What a call's models and its carrier cost, by the dated table in `prices.toml`.
 
 Amounts are kept as whole millionths of the table's currency, so that sums over calls are exact.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ MILLION = 1_000_000
 # A dated release of a model, as its provider appends it.
 DATED_RELEASE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})")
 ANY_MODEL = "*"
+CARRIER_KIND = "carrier"
 # A price for a million of these is as many millionths for one.
 TOKENS_AND_CHARACTERS = ("input_tokens", "output_tokens", "characters")
 
@@ -78,6 +79,39 @@ def cost_of(item: Mapping[str, Any]) -> int | None:
     charged: float = sum(price.get(name, 0.0) * item.get(name, 0) for name in TOKENS_AND_CHARACTERS)
     charged += price.get("minutes", 0.0) * MILLION * item.get("seconds", 0) / 60
     return round(charged)
+
+
+def carrier_item(carrier: str, number: str, seconds: float) -> dict[str, Any] | None:
+    """Return a call's minutes as an item of usage, whose model is the priced prefix of the number.
+
+    `carrier` is the host of a trunk, or a provider. None where the table has no price for it.
+    """
+    prefixes = price_table().prices.get((CARRIER_KIND, carrier.lower()), {})
+    fitting = [prefix for prefix in prefixes if prefix == ANY_MODEL or number.startswith(prefix)]
+    if not fitting:
+        return None
+    # The longest, as carriers price numbers; any number is shorter than every prefix.
+    prefix = max(fitting, key=lambda each: (each != ANY_MODEL, len(each)))
+    return {"kind": CARRIER_KIND, "provider": carrier, "model": prefix, "seconds": seconds}
+
+
+def has_carrier_prices() -> bool:
+    """Return whether the table has the price of any carrier's minutes."""
+    return any(kind == CARRIER_KIND for kind, _ in price_table().prices)
+
+
+def unpriced_names(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the items that have no price, by provider and model."""
+    return [
+        f"{item['provider']} {item['model']}".strip() for item in items if cost_of(item) is None
+    ]
+
+
+def describe_unpriced(names: Sequence[str]) -> str:
+    """Return items without a price in words: "acme one, which has no price"."""
+    *others, last = names
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return f"{listed}, which {'have' if others else 'has'} no price"
 
 
 def describe_amount(micros: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`manage.py rehearse AGENT`: an agent's scripts against its draft, in this process."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,12 @@ from agents.rehearsing.rehearsals import (
     claim_rehearsal,
     count_passed,
     order_rehearsal,
+    order_replay,
     run_rehearsal,
 )
+from agents.rehearsing.replays import MAX_REPLAYED_CALLS
 from voiceops.core.errors import DomainError
+from voiceops.core.side_by_side import side_by_side
 
 
 class Command(BaseCommand):
@@ -24,15 +28,29 @@ class Command(BaseCommand):
         parser.add_argument("agent", help="its id, or its name where only one agent has it")
         parser.add_argument("--script", action="append", help="only scripts with this label or tag")
         parser.add_argument("--mode", choices=REHEARSAL_MODES, help="instead of the scripts' own")
+        parser.add_argument(
+            "--replay",
+            nargs="+",
+            type=UUID,
+            metavar="CALL_ID",
+            help="instead of scripts, let the draft hear the callees of these calls",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError when a script failed, and when nothing could be rehearsed."""
-        agent = _find_agent(options["agent"])
+        agent, calls = _find_agent(options["agent"]), options["replay"]
+        if calls and len(calls) > MAX_REPLAYED_CALLS:
+            raise CommandError(f"No more than {MAX_REPLAYED_CALLS} calls are replayed at once.")
+        if calls and (options["script"] or options["mode"] == "audio"):
+            raise CommandError("Calls are replayed in text, and without scripts.")
+        order = {"names": options["script"], "mode": options["mode"]}
         try:
             # In one transaction, so that no worker is quicker to claim it.
             with transaction.atomic():
-                order = {"names": options["script"], "mode": options["mode"]}
-                rehearsal = order_rehearsal(agent=agent, **order)
+                if calls:
+                    rehearsal = order_replay(agent=agent, call_ids=calls)
+                else:
+                    rehearsal = order_rehearsal(agent=agent, **order)
                 claim_rehearsal(rehearsal.pk)
         except DomainError as refusal:
             raise CommandError(f"{refusal}.") from refusal
@@ -45,15 +63,28 @@ class Command(BaseCommand):
         if rehearsal.error:
             raise CommandError(rehearsal.error)
         for result in rehearsal.results:
-            self.stdout.write(f"--- {result['name']}")
-            for turn in result["turns"]:
-                self.stdout.write(f"{turn['role']:>7}: {turn['text']}")
-            for failure in (*result["failures"], *filter(None, [result.get("not_run")])):
-                self.stdout.write(f"        {failure}")
+            lines = (
+                side_by_side(result["replay"], result["end_reason"])
+                if result["replay"]
+                else _conversation(result)
+            )
+            for line in lines:
+                self.stdout.write(line)
+        if rehearsal.replay:
+            return
         passed = count_passed(rehearsal.results)
         self.stdout.write(f"{passed} of {len(rehearsal.results)} scripts passed")
         if rehearsal.status != Rehearsal.Status.PASSED:
             raise CommandError("Not every script passed.")
+
+
+def _conversation(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was said in a script, and its failures."""
+    yield f"--- {result['name']}"
+    for turn in result["turns"]:
+        yield f"{turn['role']:>7}: {turn['text']}"
+    for failure in (*result["failures"], *filter(None, [result.get("not_run")])):
+        yield f"        {failure}"
 
 
 def _find_agent(text: str) -> Agent:

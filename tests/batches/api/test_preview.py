@@ -319,7 +319,8 @@ def test_preview_estimates_the_cost_by_the_agents_last_calls(
             "low": 0.8,
             "high": 1.8,
             "currency": "USD",
-            "text": "About 0.80 to 1.80 USD for 4 people, as the agent's last 2 answered calls did",
+            "text": "About 0.80 to 1.80 USD for 4 people, as the agent's last 2 answered calls "
+            "did; without the carrier's minutes",
         },
         [],
     )
@@ -340,8 +341,9 @@ def test_preview_of_an_agent_without_calls_estimates_by_the_price_table(
         "high": 0.02772,
         "currency": "USD",
         "text": "About 0.01 to 0.03 USD for 4 people, by the price table, with half of them "
-        "answering for a minute; without x, which has no price",
+        "answering for a minute; without the carrier's minutes and without x, which has no price",
     }
+    assert estimated(agent, max_cost=5)[1] == ["max_cost does not count x, which has no price"]
 
 
 def test_preview_says_when_nothing_has_a_price(ours: Workspace, data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """Budgets of batches: passed by no more than the calls under way, whoever dials."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,6 +21,7 @@ from batches.reporting.reasons import reasons_of
 from telephony.models import Call, PhoneNumber, Stage
 from tests import make
 from voiceops.core.ids import uuid7
+from webhooks.collector import collect_events
 
 CENT = 10_000  # in millionths
 LLM = {"provider": "openai", "model": "gpt-4.1-mini"}
@@ -216,6 +218,22 @@ def test_a_batch_that_has_spent_its_budget_pauses_itself_and_says_so(ours: Works
             "count": 2,
         }
     ]
+
+
+def test_webhooks_are_told_of_a_spent_budget_once(ours: Workspace) -> None:
+    make.webhook(ours)
+    batch = spent(ours)
+
+    for _ in range(2):
+        claim(batch)
+        collect_events()
+
+    [body] = ours.webhook_events.filter(type="batch.paused").values_list("body", flat=True)
+    data = json.loads(body)["data"]
+    assert (data["id"], data["error"]) == (
+        str(batch.pk),
+        "The budget is spent: 1.00 USD of 0.50 USD. Raise max_cost to call the others",
+    )
 
 
 @pytest.mark.parametrize("limit", [9, {"amount": 9, "currency": "USD"}, None])

@@ -153,7 +153,7 @@ class History:
             tokens = self.random.randrange(1000)
             item = {"kind": "llm", "provider": "openai", "model": "gpt-4o", "input_tokens": tokens}
             latency = {"p50": self.random.random(), "p95": 1.2}
-            record_usage(found, {"items": [item], "latency": latency})
+            record_usage(found, {"items": [item], "latency": latency}, timezone.now())
 
     def correct_outcome(self) -> None:
         if found := self.some_call(stage="ended", answered_at=None):

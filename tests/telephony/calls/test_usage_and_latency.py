@@ -1,8 +1,10 @@
 """Usage, cost and latency of a call, from its agent's reports to its readers."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -10,6 +12,7 @@ from telephony.models import Call
 from tests import make
 from tests.telephony.calls.livekit import report, reported
 from tests.telephony.calls.reported_calls import talking, timeline
+from voiceops.core import prices
 from webhooks.events import call_event_pages_since
 
 LLM = {"kind": "llm", "provider": "openai", "model": "gpt-4.1"}
@@ -37,7 +40,10 @@ def test_reported_usage_is_displayed_with_its_cost(ours: Workspace) -> None:
         "cost": {"amount": 0.0028, "currency": "USD"},
         "latency": FIGURES,
     }
-    assert timeline(call)[-1] == ("usage", "The agent reported its usage: 0.0028 USD")
+    assert timeline(call)[-1] == (
+        "usage",
+        "The agent reported its usage: 0.0028 USD, without somebody loud, which has no price",
+    )
     assert call.events.get(type="usage").data == {"items": ITEMS, "latency": FIGURES}
 
 
@@ -56,6 +62,27 @@ def test_usage_without_any_price_has_no_cost(ours: Workspace) -> None:
     report(call, reported("usage", items=[ITEMS[1]]))
 
     assert figures_of(call)["cost"] is None
+
+
+def test_the_carriers_minutes_are_counted_by_the_number_called(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = prices.price_table()
+    minutes = {prefix: {"minutes": price} for prefix, price in [("*", 9.0), ("+1", 0.6)]}
+    carriers = {**table.prices, ("carrier", "sip.example.com"): minutes}
+    monkeypatch.setattr(prices, "price_table", lambda: table._replace(prices=carriers))
+    call = talking(ours, number=make.phone_number(ours, sip_address="sip.example.com:5061"))
+    answered_at = timezone.now() - timedelta(seconds=30)
+    Call.unscoped.filter(pk=call.pk).update(answered_at=answered_at, intent_at=answered_at)
+
+    report(call, reported("usage", items=ITEMS[:1], at=answered_at + timedelta(seconds=20)))
+
+    item = {"kind": "carrier", "provider": "sip.example.com", "model": "+1", "seconds": 20.0}
+    assert figures_of(call) == {
+        "usage": [PRICED[0], {**item, "cost": 0.2}],
+        "cost": {"amount": 0.2028, "currency": "USD"},
+        "latency": None,
+    }
 
 
 def test_last_usage_counts_and_a_repeated_report_changes_nothing(ours: Workspace) -> None:

@@ -76,6 +76,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "latency": ({"p50": 0.5, "p95": None, "total": 1.5},),
     "rejected": ([REFUSED], []),
     "scripts": (["greets"], []),
+    "replay": (["01a22976-6a04-7214-9098-7fd7ba1bf778"], []),
     "results": ([{"name": "greets", "passed": True}, {"name": "ends", "passed": False}], []),
 }
 MAKERS: dict[type[ReadsValues], Callable[[Workspace], Any]] = {
