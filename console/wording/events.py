@@ -51,6 +51,7 @@ EVENT_WORDS: dict[str, str | Promise] = {
     "invitation.accepted": _("Invitation accepted"),
     "invitation.created": _("Invitation sent"),
     "invitation.revoked": _("Invitation withdrawn"),
+    "list.exported_by_staff": _("List downloaded by staff"),
     "member.added": _("Member added"),
     "member.removed": _("Member removed"),
     "member.role_changed": _("Role of a member changed"),

@@ -18,6 +18,11 @@ def order(staff: Client, model: type[models.Model], action: str, *rows: Any, **f
     return staff.post(page_of(model), chosen, follow=True).content.decode()
 
 
+def html_of(response: Any) -> str:
+    """The page with one space for all that a browser shows as one."""
+    return " ".join(response.content.decode().split())
+
+
 def form_of(html: str) -> dict[str, str]:
     """Return the values a browser would send from a change page, JSON and texts included."""
     found = dict(re.findall(r'<input[^>]*?name="([^"_][^"]*)"[^>]*?value="([^"]*)"', html))

@@ -14,7 +14,7 @@ from accounts.staff.number_search import last_digits, possible_numbers
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from telephony.models import Call
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import html_of, page_of
 from voiceops.core.ids import lowest_id
 
 NUMBER = "+12025550186"
@@ -53,7 +53,7 @@ def test_a_person_is_found_by_any_spelling_of_the_number(
 def test_a_caller_is_found_by_the_number(staff: Client, ours: Workspace) -> None:
     call = make.call(ours, direction="inbound", from_number=NUMBER, to_number="+12025550100")
 
-    page = staff.get(page_of(Call), {"q": "202-555-0186"}).content.decode()
+    page = html_of(staff.get(page_of(Call), {"q": "202-555-0186"}))
 
     assert str(call.pk) in page
 
@@ -76,7 +76,7 @@ def test_names_and_last_digits_are_searched_in_one_batch(staff: Client, ours: Wo
     ada = make.recipient(batch, phone_number=NUMBER)
     make.recipient(other, phone_number="+12025550286")
 
-    anywhere = staff.get(page_of(Recipient), {"q": "Ada"}).content.decode()
+    anywhere = html_of(staff.get(page_of(Recipient), {"q": "Ada"}))
     within = [
         staff.get(
             page_of(Recipient), {"q": term, "batch__id__exact": str(batch.pk)}
@@ -105,9 +105,9 @@ def test_the_calls_of_a_batch_have_a_filter(staff: Client, ours: Workspace) -> N
     foreign = make.call(ours, batch_id=other.pk, dialed_at=now)
 
     link = f"/admin/telephony/call/?batch={batch.pk}"
-    panel = staff.get(page_of(Batch, batch)).content.decode()
-    page = staff.get(link).content.decode()
-    wrong = staff.get("/admin/telephony/call/?batch=nonsense").content.decode()
+    panel = html_of(staff.get(page_of(Batch, batch)))
+    page = html_of(staff.get(link))
+    wrong = html_of(staff.get("/admin/telephony/call/?batch=nonsense"))
 
     assert link in panel
     assert [str(call.pk) in page for call in (mine, foreign)] == [True, False]
@@ -118,7 +118,7 @@ def test_the_calls_of_a_batch_have_a_filter(staff: Client, ours: Workspace) -> N
 def test_a_chip_removes_its_filter_and_no_other(staff: Client, ours: Workspace) -> None:
     query = {"outcome__exact": "busy", "workspace": str(ours.pk)}
 
-    page = staff.get(page_of(Call), query).content.decode()
+    page = html_of(staff.get(page_of(Call), query))
 
     addresses = re.findall(r'<a href="([^"]*)"[^>]*aria-label="Without the filter', page)
     assert sorted(addresses) == ["?outcome__exact=busy", f"?workspace={ours.pk}"]
@@ -133,7 +133,7 @@ def test_rows_are_filtered_by_their_days(staff: Client, ours: Workspace) -> None
         call.pk = pk
 
     found = {
-        query: [str(call.pk) in staff.get(page_of(Call) + query).content.decode() for call in calls]
+        query: [str(call.pk) in html_of(staff.get(page_of(Call) + query)) for call in calls]
         for calls in [(monday, tuesday)]
         for query in (
             "?created_at_from=2026-03-03",
@@ -154,11 +154,11 @@ def test_rows_beyond_the_counted_ones_are_reached_with_the_filter(
     address = f"{page_of(Recipient)}?batch__id__exact={batch.pk}"
 
     with patch("accounts.staff.lists.MAX_COUNTED_ROWS", 2):
-        page = staff.get(address).content.decode()
+        page = html_of(staff.get(address))
         further = re.findall(r'<a href="([^"]*)"[^>]*>Further rows', page)
-        rest = staff.get(page_of(Recipient) + further[0].replace("&amp;", "&")).content.decode()
+        rest = html_of(staff.get(page_of(Recipient) + further[0].replace("&amp;", "&")))
 
-    beyond = staff.get(f"{address}&p=99").content.decode()
+    beyond = html_of(staff.get(f"{address}&p=99"))
     assert re.search(r"2\+\s+recipients", page)
     # The page shows all rows where they fit on one; the link follows the last that is shown.
     assert f"batch__id__exact={batch.pk}" in further[0]
@@ -179,7 +179,7 @@ def test_what_has_no_index_is_searched_among_the_newest_rows(
     )
 
     with patch("accounts.staff.lists.MAX_FILTERED_ROWS", 1):
-        pages = {query: staff.get(f"{page_of(Call)}?{query}").content.decode() for query in queries}
+        pages = {query: html_of(staff.get(f"{page_of(Call)}?{query}")) for query in queries}
 
     found = {query: [str(call.pk) in page for call in (old, new)] for query, page in pages.items()}
     limited = [query for query, page in pages.items() if "Of the newest 1 rows" in page]
@@ -205,7 +205,7 @@ def test_no_list_reads_the_choices_of_its_filters_from_all_rows(
 
 
 def test_an_empty_list_says_so(staff: Client, db: None) -> None:
-    page = staff.get(page_of(RejectedRow)).content.decode()
+    page = html_of(staff.get(page_of(RejectedRow)))
 
     assert "There are no rejected rows yet" in page
     assert "Create a new item" not in page
@@ -219,7 +219,7 @@ def test_times_are_displayed_and_days_counted_in_the_readers_zone(
     Suppression.unscoped.filter(pk=row.pk).update(created_at=at)
     staff.cookies["console_timezone"] = "America/New_York"
     pages = [
-        staff.get("/admin/batches/suppression/", {"created_at_to": day}).content.decode()
+        html_of(staff.get("/admin/batches/suppression/", {"created_at_to": day}))
         for day in ("2026-02-28", "2026-03-01")
     ]
 

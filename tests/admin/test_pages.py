@@ -19,7 +19,7 @@ from batches.models import Batch
 from telephony.clients.recording_storage import recordings_storage
 from telephony.models import CallEvent, Recording, Turn
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import html_of, page_of
 from tests.admin.rows import recording
 
 
@@ -28,9 +28,9 @@ def test_a_batch_is_controlled_on_its_own_page(staff: Client, ours: Workspace) -
     make.recipient(batch)
     page = page_of(Batch, batch)
 
-    before = staff.get(page).content.decode()
+    before = html_of(staff.get(page))
     staff.post(page.replace("change", "order"), {"order": "start"})
-    during = staff.get(page).content.decode()
+    during = html_of(staff.get(page))
     refused = staff.post(
         page.replace("change", "order"), {"order": "resume"}, follow=True
     ).content.decode()
@@ -50,9 +50,9 @@ def test_a_batch_that_paused_itself_can_be_stopped_from_probing(
     batch = make.batch(ours, status="paused", error="The carrier failed", probe_at=timezone.now())
     page = page_of(Batch, batch)
 
-    before = staff.get(page).content.decode()
+    before = html_of(staff.get(page))
     staff.post(page.replace("change", "order"), {"order": "pause"})
-    after = staff.get(page).content.decode()
+    after = html_of(staff.get(page))
 
     batch.refresh_from_db()
     offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, after)]
@@ -69,13 +69,12 @@ def test_an_open_page_polls_the_progress_of_batches(staff: Client, ours: Workspa
     both = staff.get("/admin/batches/batch/live/", {"ids": f"{batch.pk},{other.pk}"}).json()
 
     assert list(alone) == [str(batch.pk)]
-    assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == [
-        "start",
-    ]
-    assert "Stop…" in alone[str(batch.pk)]["orders"]
-    assert "<strong>0</strong> of 2 people" in alone[str(batch.pk)]["stop"]
-    assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
-    assert "1 of 2 recipients (50 %)" in alone[str(batch.pk)]["large"]
+    assert re.findall(r'name="order"\s+value="(\w+)"', alone[str(batch.pk)]["orders"]) == ["start"]
+    parts = {name: " ".join(html.split()) for name, html in alone[str(batch.pk)].items()}
+    assert "Stop…" in parts["orders"]
+    assert "<strong>0</strong> of 2 people" in parts["stop"]
+    assert "1 of 2 (50 %)" in parts["small"]
+    assert "1 of 2 recipients (50 %)" in parts["large"]
     assert {key: list(value) for key, value in both.items()} == {
         str(batch.pk): ["small"],
         str(other.pk): ["small"],
@@ -92,7 +91,7 @@ def test_a_stopped_batch_is_watched_until_its_calls_have_ended(
 
     during = staff.get(*live).json()[str(batch.pk)]["large"]
     type(call).unscoped.filter(pk=call.pk).update(status="completed")
-    after = staff.get(*live).json()[str(batch.pk)]["large"]
+    after = " ".join(staff.get(*live).json()[str(batch.pk)]["large"].split())
 
     assert ['data-ended="no"' in html for html in (during, after)] == [True, False]
     # Who was cancelled was not called: half of the bar stays grey.
@@ -130,7 +129,7 @@ def test_a_call_page_has_events_and_transcript(staff: Client, ours: Workspace) -
     Turn.unscoped.create(workspace=ours, call=call, **words)
 
     page = staff.get(page_of(type(call), call)).content.decode()
-    listed = staff.get(page_of(CallEvent)).content.decode()
+    listed = html_of(staff.get(page_of(CallEvent)))
 
     assert "Calling +12025550186" in page
     assert "Who is speaking?" in page
@@ -168,7 +167,7 @@ def test_listening_to_a_recording_is_audited(staff: Client, ours: Workspace) -> 
     call = recording(ours).call
     url = page_of(type(call), call).replace("change", "recording")
 
-    without = staff.get(url, follow=True).content.decode()
+    without = html_of(staff.get(url, follow=True))
     Recording.unscoped.update(status="ready")
     recordings_storage().save("recordings/a/b.ogg", ContentFile(b"sound"))
     answer = staff.get(url)
@@ -187,14 +186,14 @@ def test_a_long_list_is_counted_up_to_a_limit(
         make.agent(ours)
 
     with CaptureQueriesContext(connection) as queries:
-        page = staff.get(page_of(Agent)).content.decode()
+        page = html_of(staff.get(page_of(Agent)))
 
     counts = [
         query["sql"]
         for query in queries
         if "COUNT(" in query["sql"] and "agents_agent" in query["sql"]
     ]
-    assert "2+\n  agents" in page
+    assert "2+ agents" in page
     assert counts
     assert all("LIMIT 3" in sql for sql in counts)
 
@@ -204,11 +203,11 @@ def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None
     good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\nnonsense\n")
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
 
-    linked = url in staff.get("/admin/batches/suppression/").content.decode()
+    linked = url in html_of(staff.get("/admin/batches/suppression/"))
     page = staff.post(
         url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True
     )
-    refused = staff.post(url, {"workspace": str(ours.pk), "file": bad}).content.decode()
+    refused = html_of(staff.post(url, {"workspace": str(ours.pk), "file": bad}))
     nowhere = staff.post(
         url, {"workspace": str(ours.pk), "file": good, "default_country": "xx"}
     ).content.decode()
@@ -243,7 +242,7 @@ def test_downloading_results_is_audited(staff: Client, ours: Workspace, name: st
     batch = make.batch(ours, name="Früh 1/2")
     make.recipient(batch)
 
-    page = staff.get(page_of(Batch, batch)).content.decode()
+    page = html_of(staff.get(page_of(Batch, batch)))
     url = f"{page_of(Batch, batch).replace('change', 'download')}{name}"
     answer = staff.get(url)
 
@@ -262,8 +261,8 @@ def test_recipients_of_a_batch_are_in_file_order(staff: Client, ours: Workspace)
     later, first = make.recipient(batch, row_number=9), make.recipient(batch, row_number=3)
     link = f"/admin/batches/recipient/?batch__id__exact={batch.pk}"
 
-    page = staff.get(page_of(Batch, batch)).content.decode()
-    listed = staff.get(link).content.decode()
+    page = html_of(staff.get(page_of(Batch, batch)))
+    listed = html_of(staff.get(link))
 
     assert link in page
     assert listed.index(str(first.pk)) < listed.index(str(later.pk))
@@ -281,8 +280,8 @@ def test_a_recipient_page_has_variables_and_calls(staff: Client, ours: Workspace
 def test_zones_and_languages_are_chosen_from_lists(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours, language="gsw-CH")
 
-    workspace_page = staff.get(page_of(Workspace, ours)).content.decode()
-    agent_page = staff.get(page_of(Agent, agent)).content.decode()
+    workspace_page = html_of(staff.get(page_of(Workspace, ours)))
+    agent_page = html_of(staff.get(page_of(Agent, agent)))
 
     assert '<option value="Europe/Berlin">Europe/Berlin</option>' in workspace_page
     assert '<option value="UTC" selected>UTC</option>' in workspace_page

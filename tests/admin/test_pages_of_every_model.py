@@ -12,7 +12,7 @@ from accounts.models import AuditEntry, Workspace
 from agents.models import Agent
 from batches.models import Batch, Recipient, Suppression
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import html_of, page_of
 from tests.admin.rows import SECRET, made
 
 APPS = ("accounts", "agents", "telephony", "batches", "webhooks")
@@ -70,7 +70,7 @@ def test_an_add_page_exists_where_staff_may_add(
 def test_no_page_contains_a_secret(staff: Client, ours: Workspace, model: type) -> None:
     row = made(model, ours)
 
-    text = "".join(staff.get(url).content.decode() for url in (page_of(model), page_of(model, row)))
+    text = "".join(html_of(staff.get(url)) for url in (page_of(model), page_of(model, row)))
 
     assert SECRET not in text
     assert str(row.pk) in text
@@ -113,8 +113,8 @@ def test_numbers_are_masked_in_lists_and_opening_a_row_is_audited(
     row = made(model, ours)
 
     listed, opened = (
-        staff.get(page_of(model)).content.decode(),
-        staff.get(page_of(model, row)).content.decode(),
+        html_of(staff.get(page_of(model))),
+        html_of(staff.get(page_of(model, row))),
     )
 
     name = model._meta.model_name
@@ -132,7 +132,7 @@ def test_agents_are_filtered_by_state(staff: Client, ours: Workspace, state: str
         "deleted": make.agent(ours, deleted_at=timezone.now()),
     }
 
-    text = staff.get(page_of(Agent), {"state": state}).content.decode()
+    text = html_of(staff.get(page_of(Agent), {"state": state}))
 
     assert [name for name, agent in rows.items() if str(agent.pk) in text] == [state]
 
@@ -142,7 +142,7 @@ def test_a_batch_list_has_the_progress(staff: Client, ours: Workspace) -> None:
     for status in ("completed", "failed", "pending"):
         make.recipient(batch, status=status)
 
-    text = staff.get(page_of(Batch)).content.decode()
+    text = html_of(staff.get(page_of(Batch)))
 
     assert "2 of 3 (66 %)" in text
     assert "pending 1, completed 1, failed 1" in text

@@ -8,6 +8,7 @@ from accounts.roles import Role
 from agents.models import Agent
 from telephony.models import Call, PhoneNumber, Turn
 from tests import make
+from tests.admin.pages import html_of
 from tests.console.browsers import reader, text_of
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
@@ -53,7 +54,7 @@ def test_published_agent_calls_a_phone_to_be_heard(ours: Workspace) -> None:
     path = f"/console/agents/{agent.pk}"
     form = {"to": "+1 202 555 0186", "variable-first_name": "Ada"}
 
-    page = browser.get(path).content.decode()
+    page = html_of(browser.get(path))
     called = browser.post(f"{path}/order/call", form)
     refused = browser.post(f"{path}/order/call", {"to": "+1 202 555 0186"})
 
@@ -162,7 +163,7 @@ def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> 
 
     assert (ours.timezone, ours.max_calls_per_day) == ("Europe/Berlin", 500)
     assert (ours.max_cost_per_day, ours.publish_requires) == (12.5, ["smoke", "legal"])
-    assert 'value="12.5"' in browser.get("/console/settings").content.decode()
+    assert 'value="12.5"' in html_of(browser.get("/console/settings"))
     assert ours.calling_window == {
         "timezone": "recipient",
         "spans": [{"days": [1, 2], "start": "09:00", "end": "17:00"}],
@@ -185,7 +186,7 @@ def test_window_is_closed_on_holidays_and_on_days_of_ones_own(ours: Workspace) -
     }
 
     browser.post("/console/settings", form)
-    page = browser.get("/console/settings", headers={"Accept-Language": "fr"}).content.decode()
+    page = html_of(browser.get("/console/settings", headers={"Accept-Language": "fr"}))
     refused = browser.post("/console/settings", {**form, "closed_dates": "Christmas"})
     ours.refresh_from_db()
 

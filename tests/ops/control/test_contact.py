@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Workspace
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import html_of, page_of
 from tests.admin.rows import MAKERS
 from tests.admin.test_lists import NUMBER
 from tests.ops.control.test_groups import of_group
@@ -28,8 +28,8 @@ def test_everything_of_a_number_is_on_one_page(
     make.suppression(ours, phone_number=NUMBER, reason="Asked by mail")
     make.callback(ours, phone_number=NUMBER)
 
-    page = staff.get(f"/admin/person/recipient/{first.pk}/").content.decode()
-    same = staff.get(f"/admin/person/call/{calls[1].pk}/").content.decode()
+    page = html_of(staff.get(f"/admin/person/recipient/{first.pk}/"))
+    same = html_of(staff.get(f"/admin/person/call/{calls[1].pk}/"))
 
     words = ("Spring", "Summer", "Autumn", "Asked by mail", "Busy", "Callbacks", "EST", "EDT")
     assert [word in page for word in words][:6] == [True, True, False, True, True, True]
@@ -44,7 +44,7 @@ def test_every_row_of_a_number_leads_to_its_page(staff: Client, ours: Workspace,
     row = MAKERS[kind](ours)
 
     page = staff.get(page_of(type(row), row)).content.decode()
-    add = staff.get("/admin/batches/suppression/add/").content.decode()
+    add = html_of(staff.get("/admin/batches/suppression/add/"))
 
     assert f'href="/admin/person/{kind}/{row.pk}/"' in page
     assert "/admin/person/" not in add
@@ -66,7 +66,7 @@ def test_a_number_is_put_on_the_do_not_call_list(staff: Client, ours: Workspace)
     page = staff.post(
         url, {"order": "suppress", "reason": "Asked on the phone"}, follow=True
     ).content.decode()
-    again = staff.post(url, {"order": "suppress", "reason": "Twice"}, follow=True).content.decode()
+    again = html_of(staff.post(url, {"order": "suppress", "reason": "Twice"}, follow=True))
 
     suppression = ours.suppressions.get()
     assert (suppression.phone_number, suppression.reason) == (NUMBER, "Asked on the phone")
@@ -101,8 +101,8 @@ def test_a_number_is_called_now_by_a_chosen_agent(staff: Client, ours: Workspace
     agent = make.agent(ours, name="Callback service")
     url = f"/admin/person/recipient/{row.pk}/"
 
-    page = staff.get(url).content.decode()
-    nobody = staff.post(url, {"order": "call", "agent": "x"}, follow=True).content.decode()
+    page = html_of(staff.get(url))
+    nobody = html_of(staff.post(url, {"order": "call", "agent": "x"}, follow=True))
     answer = staff.post(url, {"order": "call", "agent": str(agent.pk)})
 
     call = ours.calls.get()
@@ -117,8 +117,8 @@ def test_a_number_is_erased_once_it_was_typed(staff: Client, ours: Workspace) ->
     make.call(ours, to_number=NUMBER, stage="ended", outcome="answered")
     url = f"/admin/person/recipient/{row.pk}/"
 
-    kept = staff.post(url, {"order": "erase", "typed": "+1"}, follow=True).content.decode()
-    erased = staff.post(url, {"order": "erase", "typed": NUMBER}, follow=True).content.decode()
+    kept = html_of(staff.post(url, {"order": "erase", "typed": "+1"}, follow=True))
+    erased = html_of(staff.post(url, {"order": "erase", "typed": NUMBER}, follow=True))
 
     assert "Nothing was erased" in kept
     assert "Erased: 1 rows of lists, 1 calls, 0 webhook events." in erased
@@ -133,7 +133,7 @@ def test_only_superusers_erase(ours: Workspace) -> None:
     client = of_group("Operator", ours)
     url = f"/admin/person/recipient/{row.pk}/"
 
-    page = client.get(url).content.decode()
+    page = html_of(client.get(url))
 
     assert "Do not call any more" in page
     assert "Erase…" not in page

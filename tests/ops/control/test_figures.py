@@ -13,6 +13,7 @@ from accounts.models import Workspace
 from ops.control.figures import read_figures
 from telephony.models import Call
 from tests import make
+from tests.admin.pages import html_of
 from tests.ops.control.test_groups import of_group
 from voiceops.core.ids import lowest_id
 
@@ -108,9 +109,9 @@ def test_causes_are_what_carriers_answered(day: None, ours: Workspace) -> None:
 def test_the_page_has_the_figures_of_the_chosen_span(staff: Client, ours: Workspace) -> None:
     call_at(ours, timezone.now() - timedelta(days=3), "answered", 200)
 
-    today = staff.get("/admin/overview/").content.decode()
-    week = staff.get(f"/admin/overview/?days=7&workspace={ours.pk}").content.decode()
-    nonsense = staff.get("/admin/overview/?days=1000000").content.decode()
+    today = html_of(staff.get("/admin/overview/"))
+    week = html_of(staff.get(f"/admin/overview/?days=7&workspace={ours.pk}"))
+    nonsense = html_of(staff.get("/admin/overview/?days=1000000"))
 
     def calls_on(page: str) -> list[str]:
         return re.findall(r'Calls</p>\s*<p class="figure">(.*?)<', page)

@@ -10,7 +10,7 @@ from batches.models import Batch, Recipient, Suppression
 from ops.control.groups import STAFF_GROUPS, create_groups
 from telephony.models import Call
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import html_of, page_of
 from tests.admin.rows import recording
 
 
@@ -42,7 +42,7 @@ def test_operators_work_in_every_workspace_but_not_on_accounts(
     client = of_group("Operator")
     batches = [make.batch(ours), make.batch(theirs)]
 
-    listed = client.get(page_of(Batch)).content.decode()
+    listed = html_of(client.get(page_of(Batch)))
     client.post(page_of(Batch, batches[0]).replace("change", "order"), {"order": "stop"})
     closed = [client.get(page_of(model)).status_code for model in (User, ApiKey, Session)]
 
@@ -58,7 +58,7 @@ def test_analysts_read_masked_numbers_and_no_conversation(ours: Workspace) -> No
     call = recording(ours).call
     export = page_of(Batch, recipient.batch).replace("change", "download") + "results.csv"
 
-    listed = client.get(page_of(Recipient)).content.decode()
+    listed = html_of(client.get(page_of(Recipient)))
     closed = [
         client.get(page_of(Recipient, recipient)).status_code,
         client.get(page_of(Call, call)).status_code,
@@ -80,7 +80,7 @@ def test_support_sees_the_workspaces_of_which_it_is_a_member(
     own, foreign = make.batch(ours), make.batch(theirs)
     live = "/admin/batches/batch/live/"
 
-    listed = client.get(page_of(Batch)).content.decode()
+    listed = html_of(client.get(page_of(Batch)))
     polled = client.get(live, {"ids": f"{own.pk},{foreign.pk}"}).json()
     opened = [client.get(page_of(Batch, batch)).status_code for batch in (own, foreign)]
     ordered = [

@@ -11,6 +11,7 @@ from accounts.models import Workspace
 from ops.checking.findings import bad
 from telephony.models import NumberPace
 from tests import make
+from tests.admin.pages import html_of
 from tests.ops.control.test_groups import of_group
 
 
@@ -29,7 +30,7 @@ def test_overview_lists_what_needs_attention(staff: Client, ours: Workspace) -> 
     make.webhook(ours, failing_since=timezone.now())
 
     with patch("ops.control.needs.check_disk", lambda: [bad("disk", "is full", "make room")]):
-        needs = needs_on(staff.get("/admin/").content.decode())
+        needs = needs_on(html_of(staff.get("/admin/")))
 
     assert [need.split(" since")[0] for need in needs] == [
         "Review: 1 wait for a decision",
@@ -46,7 +47,7 @@ def test_nothing_needs_anybody_on_a_quiet_day(staff: Client, ours: Workspace) ->
     make.batch(ours, status="completed")
     make.phone_number(ours)
 
-    page = staff.get("/admin/").content.decode()
+    page = html_of(staff.get("/admin/"))
 
     assert needs_on(page) == []
     assert "No batch is running." in page
@@ -61,8 +62,8 @@ def test_running_batches_have_pace_and_parts(
         make.recipient(batch, status=status, due_at=None)
     make.call(ours, stage="in_progress")
 
-    both = staff.get("/admin/").content.decode()
-    part = staff.get(f"/admin/overview/?workspace={ours.pk}").content.decode()
+    both = html_of(staff.get("/admin/"))
+    part = html_of(staff.get(f"/admin/overview/?workspace={ours.pk}"))
 
     assert [name in both for name in ("Reminders", "Elsewhere")] == [True, True]
     assert [name in part for name in ("Reminders", "Elsewhere", "<html")] == [True, False, False]
@@ -78,8 +79,8 @@ def test_the_overview_of_support_is_that_of_its_workspaces(
         make.batch(workspace, status="running", started_at=timezone.now())
         make.phone_number(workspace, status="error", label=f"Line of {workspace.name}")
 
-    page = client.get("/admin/").content.decode()
-    asked = client.get(f"/admin/overview/?workspace={theirs.pk}").content.decode()
+    page = html_of(client.get("/admin/"))
+    asked = html_of(client.get(f"/admin/overview/?workspace={theirs.pk}"))
 
     assert "Line of Ours" in page
     assert "Theirs" not in page
@@ -107,7 +108,7 @@ def test_readiness_names_what_cannot_be_reached(staff: Client) -> None:
     checks = {"database": "ok", "livekit": "unreachable"}
 
     with patch("ops.control.overview.probe_all", lambda: checks):
-        page = staff.get("/admin/readiness/").content.decode()
+        page = html_of(staff.get("/admin/readiness/"))
 
     assert re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).split() == [
         *("database", "livekit", "unreachable"),
@@ -115,7 +116,7 @@ def test_readiness_names_what_cannot_be_reached(staff: Client) -> None:
 
 
 def test_the_navigation_leads_to_every_table_once(staff: Client, db: None) -> None:
-    page = staff.get("/admin/").content.decode()
+    page = html_of(staff.get("/admin/"))
 
     side = page[page.index('id="nav-sidebar-apps"') : page.index('id="main"')]
     links = sorted(re.findall(r'href="(/admin/\w+/\w+/)"', side))
@@ -130,7 +131,7 @@ def test_the_navigation_counts_what_waits(staff: Client, ours: Workspace) -> Non
     for _ in range(3):
         make.recipient(make.batch(ours), status="review", due_at=None)
 
-    page = staff.get("/admin/batches/batch/").content.decode()
+    page = html_of(staff.get("/admin/batches/batch/"))
 
     link = page[page.index('href="/admin/review/"') :]
     assert re.sub(r"<[^>]+>", " ", link[: link.index("</a>")]).split()[-2:] == ["Review", "3"]
@@ -144,7 +145,7 @@ def test_the_navigation_has_what_its_reader_may_open(ours: Workspace) -> None:
 
 
 def test_the_theme_is_ours(staff: Client, ours: Workspace) -> None:
-    page = staff.get("/admin/").content.decode()
+    page = html_of(staff.get("/admin/"))
 
     assert "voiceops/logo.svg" in page
     assert "voiceops/tokens.css" in page

@@ -12,6 +12,7 @@ from accounts.models import AuditEntry, Workspace
 from batches.models import Recipient
 from telephony.models import CallEvent
 from tests import make
+from tests.admin.pages import html_of
 from tests.ops.control.test_groups import of_group
 
 URL = "/admin/review/"
@@ -38,7 +39,7 @@ def test_a_case_has_its_evidence_and_what_each_decision_does(
 ) -> None:
     case(ours, phone_number="+12025550186")
 
-    page = staff.get(URL).content.decode()
+    page = html_of(staff.get(URL))
 
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
     assert facts == {
@@ -63,7 +64,7 @@ def test_a_case_is_decided_in_one_click(
     form = {"recipient": str(row.pk), "decision": decision, "reason": "Rang the carrier"}
 
     staff.post(URL, form)
-    again = staff.post(URL, form, follow=True).content.decode()
+    again = html_of(staff.post(URL, form, follow=True))
 
     row.refresh_from_db()
     entry = AuditEntry.unscoped.get(action=f"recipient.{decision}d")
@@ -86,7 +87,7 @@ def test_a_case_of_a_stopped_batch_can_only_be_closed(staff: Client, ours: Works
     row = case(ours)
     type(row.batch).unscoped.filter(pk=row.batch_id).update(status="stopped")
 
-    page = staff.get(URL).content.decode()
+    page = html_of(staff.get(URL))
 
     assert re.search(r'value="release" disabled', page)
     assert "Not possible: Reminders was stopped." in page
@@ -109,7 +110,7 @@ def test_the_queue_needs_the_same_queries_for_any_number_of_cases(
 def test_support_decides_in_its_own_workspaces_only(ours: Workspace, theirs: Workspace) -> None:
     client, row = of_group("Support", ours), case(theirs)
 
-    page = client.get(URL).content.decode()
+    page = html_of(client.get(URL))
     answer = client.post(URL, {"recipient": str(row.pk), "decision": "close"})
 
     row.refresh_from_db()
@@ -120,7 +121,7 @@ def test_support_decides_in_its_own_workspaces_only(ours: Workspace, theirs: Wor
 def test_analysts_read_the_queue_and_decide_nothing(ours: Workspace) -> None:
     client, row = of_group("Analyst"), case(ours)
 
-    page = client.get(URL).content.decode()
+    page = html_of(client.get(URL))
     answer = client.post(URL, {"recipient": str(row.pk), "decision": "close"})
 
     assert 'value="close"' not in page

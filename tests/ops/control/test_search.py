@@ -10,13 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Workspace
 from tests import make
+from tests.admin.pages import html_of
 from tests.admin.test_lists import NUMBER, SPELLINGS
 from tests.ops.control.test_groups import of_group
 
 
 def found(client: Client, text: str) -> list[tuple[str, str]]:
     """Return title and address of each result that is no table."""
-    page = client.get("/admin/search/", {"s": text, "extended": "1"}).content.decode()
+    page = html_of(client.get("/admin/search/", {"s": text, "extended": "1"}))
     results = re.findall(r'href="([^"]+)"\s+data-title="([^"]*)"', page)
     return [(title, href) for href, title in results if not re.fullmatch(r"/admin/\w+/\w+/", href)]
 
