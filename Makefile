@@ -33,8 +33,8 @@ run serve drill drill-all soak bench-import bench-results bench-dial bench-pace 
 run: $(RUNTIME) ## install, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
 
-serve: $(RUNTIME) ## install, and run sandbox, web server and worker [PORT=]
-	@exec $(PY) manage.py serve
+serve: $(RUNTIME) ## install, and run sandbox, web server and worker [PORT= NO_AGENT=1]
+	@exec $(PY) manage.py serve $(if $(filter-out 0 no false,$(NO_AGENT)),--no-agent)
 
 # Most tests wait for something, so there are two processes for each core. Drills measure time, so
 # they run without other tests, and also when those have failed.
@@ -83,12 +83,13 @@ rehearse: $(WORKER) ## let scripts talk to an agent, and check what it says and 
 	@exec $(WORKER_PY) -m voice rehearse $(FILE) $(if $(MODE),--mode "$(MODE)") $(ARGS)
 
 WORKER_TESTS = $(WORKER_PY) -m pytest -c voice/pytest.ini --rootdir .
-# Spoken conversations mostly wait, so that they go on beside all other tests.
+# Spoken conversations mostly wait, as others do for a minute, so that they go on beside all other tests.
 define TEST_WORKER
-@spoken=$$(mktemp); trap 'rm -f "$$spoken"' EXIT; \
-	$(WORKER_TESTS) voice/tests -m spoken >"$$spoken" 2>&1 & \
-	$(WORKER_TESTS) voice/tests -m "not spoken"; status=$$?; \
-	wait $$! || status=$$?; cat "$$spoken"; exit $$status
+@spoken=$$(mktemp); waiting=$$(mktemp); trap 'rm -f "$$spoken" "$$waiting"' EXIT; \
+	$(WORKER_TESTS) voice/tests -m spoken >"$$spoken" 2>&1 & speaking=$$!; \
+	$(WORKER_TESTS) voice/tests -m waiting >"$$waiting" 2>&1 & being_away=$$!; \
+	$(WORKER_TESTS) voice/tests -m "not spoken and not waiting"; status=$$?; \
+	wait $$speaking || status=$$?; wait $$being_away || status=$$?; cat "$$spoken" "$$waiting"; exit $$status
 endef
 
 test-worker: $(WORKER) ## check the types of the voice worker, and run its tests [ARGS="-k word"]

@@ -132,7 +132,7 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
 
     trunks = Trunks(store, clock)
     rules = DispatchRules(store, trunks)
-    sip = SipService(clock, rooms, calls, trunks, phones, faults, outage)
+    sip = SipService(clock, rooms, calls, trunks, phones, faults, outage, not config.agent_online)
     transfers = Transfers(clock, rooms, calls, phones)
     methods = {
         **room_methods(RoomService(rooms)),

@@ -21,7 +21,8 @@ class SettingsError(ValueError):
 @dataclass(frozen=True)
 class Settings:
     """`media` is `room` for LiveKit, `none` for the sandbox, which carries no sound; `max_load` the
-    load average of a core above which no call is accepted, 0 for none.
+    load average of a core above which no call is accepted, 0 for none; `callees` a file of scripts
+    by which the callees of calls without sound are played.
     """
 
     livekit_url: str
@@ -36,6 +37,7 @@ class Settings:
     health_port: int
     max_load: float
     permits_private_tools: bool
+    callees: Path | None
     log_level: str
     # Of the control plane.
     public_url: str
@@ -63,6 +65,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         health_port=int(given.number("VOICE_HEALTH_PORT", 8081, minimum=0)),
         max_load=given.number("VOICE_MAX_LOAD", 3, minimum=0),
         permits_private_tools=given.flag("VOICE_PRIVATE_TOOLS"),
+        callees=Path(given.text("VOICE_CALLEES", "")) if given.text("VOICE_CALLEES", "") else None,
         log_level=given.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
         public_url=given.url("PUBLIC_URL", f"http://127.0.0.1:{given.text('PORT', '8000')}"),
     )

@@ -55,7 +55,9 @@ def listening_socket(port: int, *, variable: str) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def running_services(*, report: Callable[[str], None], workers: int = 1) -> Iterator[Supervisor]:
+def running_services(
+    *, report: Callable[[str], None], workers: int = 1, plays_agent: bool = True
+) -> Iterator[Supervisor]:
     """All processes of this machine, started and ready; stopped when the block ends.
 
     Raises PortUnavailableError, StartError, and OperationalError when there is no database.
@@ -65,19 +67,23 @@ def running_services(*, report: Callable[[str], None], workers: int = 1) -> Iter
         call_command("migrate", interactive=False, verbosity=0)
         # Children must not share connections that were opened before they were started.
         connections.close_all()
-        with Supervisor(build_services(listener, workers), report=report) as supervisor:
+        with Supervisor(
+            build_services(listener, workers, plays_agent=plays_agent), report=report
+        ) as supervisor:
             report(f"Starting {', '.join(service.name for service in supervisor.services)}")
             supervisor.start()
             yield supervisor
             report("Stopping")
 
 
-def build_services(listener: socket.socket, workers: int) -> list[Service]:
-    """The services in starting order.
+def build_services(
+    listener: socket.socket, workers: int, *, plays_agent: bool = True
+) -> list[Service]:
+    """The services in starting order; without `plays_agent`, calls wait for a voice worker.
 
     Raises PortUnavailableError when the port of the sandbox is in use.
     """
-    sandbox = [_sandbox()] if settings.USES_SANDBOX else []
+    sandbox = [_sandbox(plays_agent=plays_agent)] if settings.USES_SANDBOX else []
     return [*sandbox, _web(listener), *(_worker(index) for index in range(workers))]
 
 
@@ -89,14 +95,19 @@ def worker_command(name: str) -> tuple[str, ...]:
     return (*celery, *pool, *flags)
 
 
-def _sandbox() -> Service:
+def _sandbox(*, plays_agent: bool) -> Service:
     port = settings.SANDBOX_PORT
     with listening_socket(port, variable="SANDBOX_PORT"):
         pass  # The port is free; the sandbox opens it itself.
     command = (sys.executable, "manage.py", "sandbox", "--port", str(port))
     return Service(
         "sandbox",
-        (*command, "--webhook-exclude", "track_published"),
+        (
+            *command,
+            "--webhook-exclude",
+            "track_published",
+            *(() if plays_agent else ("--no-agent",)),
+        ),
         _log("sandbox"),
         settings.BASE_DIR,
         ready=partial(accepts_connections, port),

@@ -40,6 +40,11 @@ class DialTrunk:
     has_credentials: bool
 
 
+# The last two digits of the number called, by which the callee's behaviour is known: the number
+# itself is hidden. LiveKit has no such attribute.
+CALLEE_ATTRIBUTE = "sandbox.callee"
+
+
 @dataclass
 class SipService:
     """CreateSIPParticipant, and the dial that its faults share with it."""
@@ -51,6 +56,8 @@ class SipService:
     phones: Phones
     faults: Faults
     outage: Outage
+    # For a voice worker that plays the callees of calls without sound.
+    names_callees: bool = False
 
     async def create(
         self, request: sip.CreateSIPParticipantRequest, grants: Grants
@@ -91,7 +98,7 @@ class SipService:
             )
         call_id = new_livekit_id("SCL_")
         room = self.rooms.get_or_create_by_name(request.room_name)
-        participant = self.rooms.join(room, _participant(request, call_id, trunk))
+        participant = self.rooms.join(room, self._participant(request, call_id, trunk))
         self.rooms.publish(room, participant)
         room.is_deleted_twice = callee.double_delete
         room.is_unrecorded = callee.egress_missing
@@ -107,6 +114,20 @@ class SipService:
             dtmf=request.dtmf,
         )
         return self.calls.start(dial, room=room, participant=participant, callee=callee)
+
+    def _participant(
+        self, request: sip.CreateSIPParticipantRequest, call_id: str, trunk: DialTrunk
+    ) -> models.ParticipantInfo:
+        attributes = _attributes(request, call_id, trunk)
+        if self.names_callees:
+            attributes[CALLEE_ATTRIBUTE] = request.sip_call_to[-2:]
+        return models.ParticipantInfo(
+            identity=request.participant_identity or f"sip_{request.sip_call_to}",
+            name=request.participant_name,
+            metadata=request.participant_metadata,
+            kind=models.ParticipantInfo.Kind.SIP,
+            attributes=attributes,
+        )
 
     async def wait_for_answer(self, call: Call) -> None:
         """Return when the callee has answered. The call continues when the client disconnects.
@@ -180,18 +201,6 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
         return default
     duration = getattr(request, name)
     return float(duration.seconds + duration.nanos / 1e9) or default
-
-
-def _participant(
-    request: sip.CreateSIPParticipantRequest, call_id: str, trunk: DialTrunk
-) -> models.ParticipantInfo:
-    return models.ParticipantInfo(
-        identity=request.participant_identity or f"sip_{request.sip_call_to}",
-        name=request.participant_name,
-        metadata=request.participant_metadata,
-        kind=models.ParticipantInfo.Kind.SIP,
-        attributes=_attributes(request, call_id, trunk),
-    )
 
 
 def _attributes(

@@ -1,4 +1,5 @@
-"""`python -m voice bench`: the figures of this machine, one `figure NAME VALUE` per line.
+"""`python -m voice bench`: the figures of this machine, one `figure NAME VALUE` per line, with its
+goal and whether that was held.
 
 What cannot be measured without a media server is left out, and said.
 """
@@ -15,8 +16,8 @@ from voice.bench.talks import measure_talks
 from voice.rehearsal.command import DEMO
 from voice.rehearsal.script import read_rehearsal
 
-# What is exceeded makes the exit status 1.
-PROMISES = {
+# A goal that is exceeded makes the exit status 1.
+VOICE_GOALS = {
     "text_script_cpu_ms": 20.0,
     "text_scripts_100_seconds": 5.0,
     "answer_to_audio_p95_seconds": 1.0,
@@ -27,6 +28,8 @@ PROMISES = {
     "last_word_to_hang_up_seconds": 2.5,
     "spoken_call_cores": 0.15,
     "spoken_word_error_rate": 0.1,
+    # The framework's own warning that it hears later than it should.
+    "slower_than_realtime_lines": 0.0,
     "register_seconds": 6.0,
     # With the local voice loaded; 300 without.
     "idle_worker_pss_mb": 550.0,
@@ -37,17 +40,17 @@ PROMISES = {
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print, and return 1 when a promise is broken."""
+    """Measure, print, and return 1 when a goal is missed."""
     figures = asyncio.run(_measure())
+    missed = [name for name, goal in VOICE_GOALS.items() if figures[name] > goal]
     for name, value in figures.items():
-        promised = f" (promised {PROMISES[name]:g})" if name in PROMISES else ""
-        sys.stdout.write(f"figure {name} {value:.3f}{promised}\n")
+        verdict = "missed" if name in missed else "held"
+        goal = f" (goal {VOICE_GOALS[name]:g}, {verdict})" if name in VOICE_GOALS else ""
+        sys.stdout.write(f"figure {name} {value:.3f}{goal}\n")
     if not os.environ.get("LIVEKIT_SERVER_BIN"):
         sys.stdout.write("Not measured without LIVEKIT_SERVER_BIN: figures over WebRTC\n")
-    broken = [name for name, limit in PROMISES.items() if figures[name] > limit]
-    for name in broken:
-        sys.stdout.write(f"promise broken: {name} is {figures[name]:.3f}, not {PROMISES[name]}\n")
-    return 1 if broken else 0
+    sys.stdout.write(f"{len(VOICE_GOALS) - len(missed)} of {len(VOICE_GOALS)} goals held\n")
+    return 1 if missed else 0
 
 
 async def _measure() -> dict[str, float]:

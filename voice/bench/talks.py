@@ -1,9 +1,11 @@
 """Figures of conversations in this process: in text, and in sound with several at once."""
 
 import asyncio
+import logging
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from voice.conversation.figures import percentile
@@ -19,7 +21,33 @@ async def measure_talks(rehearsal: Rehearsal) -> dict[str, float]:
     """Return the figures of the demo's rehearsal."""
     await rehearse(rehearsal, rehearsal.scripts[0], mode="text")
     figures = await _measure_text(rehearsal)
-    return {**figures, **await _measure_sound(rehearsal)}
+    with counting_late_lines() as late:
+        sound = await _measure_sound(rehearsal)
+    return {**figures, **sound, "slower_than_realtime_lines": float(len(late))}
+
+
+class _LateLines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "slower than realtime" in record.getMessage():
+            self.lines.append(record.getMessage())
+
+
+@contextmanager
+def counting_late_lines() -> Iterator[list[str]]:
+    """Collect the framework's warnings that a model is slower than the callee speaks."""
+    handler, logger = _LateLines(), logging.getLogger("livekit.agents")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)
+    try:
+        yield handler.lines
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 async def _measure_text(rehearsal: Rehearsal) -> dict[str, float]:

@@ -89,16 +89,27 @@ def read_rehearsal(path: Path) -> Rehearsal:
     mode = str(data.get("mode") or "text")
     if mode not in MODES:
         raise ScriptError(f"{path}: `mode` is text or audio")
-    scripts = data.get("scripts")
-    if not isinstance(scripts, list) or not scripts:
-        raise ScriptError(f"{path}: `scripts` is a list with at least one script")
     return Rehearsal(
         agent=agent,
         variables=data.get("variables") or {},
         mode=mode,
-        scripts=tuple(_read_script(item, number) for number, item in enumerate(scripts, start=1)),
+        scripts=_scripts_of(data, path),
         simulator=data.get("simulator") or {},
     )
+
+
+def read_scripts(path: Path) -> tuple[Script, ...]:
+    """Return the scripts of a rehearsal's file, whatever its agent. Raises ScriptError."""
+    data = read_file(path)
+    return _scripts_of(data if isinstance(data, Mapping) else {}, path)
+
+
+def _scripts_of(data: Mapping[str, Any], path: Path) -> tuple[Script, ...]:
+    """Raises ScriptError."""
+    scripts = data.get("scripts")
+    if not isinstance(scripts, list) or not scripts:
+        raise ScriptError(f"{path}: `scripts` is a list with at least one script")
+    return tuple(_read_script(item, number) for number, item in enumerate(scripts, start=1))
 
 
 def read_file(path: Path) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from voice.bench.world import Worker, free_port, start_sandbox, stop
 from voice.settings import EXAMPLE_KEY, EXAMPLE_SECRET, REPOSITORY
 
 CONTROL_PLANE_PYTHON = REPOSITORY / ".venv" / "bin" / "python"
-# How many calls the worker takes at once.
+# How many calls the worker takes at once, unless a test says otherwise.
 MAX_CALLS = 2
 PRACTICE_NUMBER = {
     "phone_number": "+12025550100",
@@ -29,16 +29,24 @@ PRACTICE_NUMBER = {
 
 
 class Installation:
-    """`http` speaks with the API as an administrator."""
+    """`http` speaks with the API as an administrator; `variables` are the worker's."""
 
-    def __init__(self, folder: Path, url: str, livekit_url: str, http: aiohttp.ClientSession):
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        livekit_url: str,
+        http: aiohttp.ClientSession,
+        variables: Mapping[str, str],
+    ) -> None:
         self.folder = folder
         self.url = url
         self.livekit_url = livekit_url
         self.http = http
         self.lk = api.LiveKitAPI(livekit_url, EXAMPLE_KEY, EXAMPLE_SECRET)
-        variables = {"VOICE_MAX_CALLS": str(MAX_CALLS), "PUBLIC_URL": url}
-        self.worker = Worker(livekit_url, folder / "spool", **variables)
+        self.variables = {"PUBLIC_URL": url, **variables}
+        given = {"VOICE_MAX_CALLS": str(MAX_CALLS), **self.variables}
+        self.worker = Worker(livekit_url, folder / "spool", **given)
         self.number_id = ""
         self.control_plane: asyncio.subprocess.Process | None = None
 
@@ -60,7 +68,7 @@ class Installation:
             stderr=asyncio.subprocess.DEVNULL,
         )
         assert self.control_plane.stdout is not None
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(150):
             async for line in self.control_plane.stdout:
                 if line.startswith(b"Ready: "):
                     return
@@ -70,6 +78,12 @@ class Installation:
         if self.control_plane is not None and self.control_plane.returncode is None:
             self.control_plane.send_signal(signal.SIGTERM)
             await asyncio.wait_for(self.control_plane.wait(), 30)
+
+    async def kill_control_plane(self) -> None:
+        """Kill it; its processes die with it."""
+        assert self.control_plane is not None
+        self.control_plane.kill()
+        await self.control_plane.wait()
 
     async def log_in(self) -> None:
         """Create the first user, their number, and permission to call it as often as one likes."""
@@ -116,10 +130,12 @@ class Installation:
     async def turns(self, call_id: str) -> list[dict[str, Any]]:
         return list((await self.get(f"/calls/{call_id}/transcript"))["turns"])
 
-    async def start_batch(self, agent_id: str, numbers: Sequence[str]) -> str:
+    async def start_batch(
+        self, agent_id: str, numbers: Sequence[str], *, calls_per_second: int = 1
+    ) -> str:
         """Start a batch over some numbers, and return its id."""
         recipients = [{"phone_number": number} for number in numbers]
-        body = {"name": "Batch", "agent_id": agent_id, "calls_per_second": 1}
+        body = {"name": "Batch", "agent_id": agent_id, "calls_per_second": calls_per_second}
         body["phone_number_id"] = self.number_id
         batch = await self.post("/batches", {**body, "recipients": recipients})
 
@@ -156,13 +172,13 @@ async def eventually(find: Callable[[], Awaitable[Any]], seconds: float = 30.0) 
 
 
 @asynccontextmanager
-async def running_installation(folder: Path) -> AsyncIterator[Installation]:
+async def running_installation(folder: Path, **variables: str) -> AsyncIterator[Installation]:
     """Run everything that an installation on one machine has."""
     warnings.simplefilter("ignore", DeprecationWarning)
     url = f"http://127.0.0.1:{free_port()}"
     sandbox, livekit_url = await start_sandbox(folder, "--webhook-url", f"{url}/livekit/webhook")
     async with aiohttp.ClientSession() as http:
-        made = Installation(folder, url, livekit_url, http)
+        made = Installation(folder, url, livekit_url, http, variables)
         try:
             await asyncio.gather(made.start_control_plane(), made.worker.start())
             await made.log_in()

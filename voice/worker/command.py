@@ -8,7 +8,9 @@ import signal
 import sys
 from contextlib import suppress
 
+from voice.rehearsal.script import ScriptError
 from voice.settings import Settings, SettingsError, read_settings
+from voice.worker.callee_scripts import played_scripts
 from voice.worker.supervise import Supervisor
 
 PR_SET_PDEATHSIG = 1
@@ -42,7 +44,10 @@ def die_with_parent() -> None:
 
 def _settings() -> Settings | None:
     try:
-        return read_settings()
-    except SettingsError as error:
+        settings = read_settings()
+        # A mistake in a file is said now, and not on the first call.
+        played_scripts(settings.callees)
+    except (SettingsError, ScriptError) as error:
         sys.stderr.write(f"{error}\n")
         return None
+    return settings

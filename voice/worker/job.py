@@ -26,15 +26,15 @@ from voice.conversation.analysis import AnalysisError, analyse, read_question
 from voice.conversation.persona import Persona
 from voice.conversation.talk import Talk
 from voice.journal import Journal
-from voice.lines.requests import RequestLine
 from voice.lines.room import RoomLine
 from voice.lines.waiting import CalleeWatch, RoomDeletion
 from voice.providers.errors import ProviderError
 from voice.providers.registry import make_parts
 from voice.settings import Settings, read_settings
+from voice.worker.callee_scripts import played_scripts
 from voice.worker.job_metadata import Job, read_job
 from voice.worker.livekit_requests import is_sandbox
-from voice.worker.played_callee import play_callee
+from voice.worker.played_callee import PlayedLine
 from voice.worker.reports import Reporter
 from voice.worker.spool import CallInUseError, Header, Spool
 
@@ -113,7 +113,7 @@ class Call:
         has_sound = not await uses_no_media(self.settings)
         config = read_agent(self.job.agent, self.job.variables)
         callee = CalleeWatch(self.journal)
-        line: RoomLine | RequestLine
+        line: RoomLine | PlayedLine
         if has_sound:
             parts = make_parts(config)
             await self.context.connect()
@@ -122,7 +122,8 @@ class Call:
         else:
             parts = make_parts(config, has_sound=False)
             room = self.context.job.room.name
-            line = RequestLine(self.server, room, callee, self.deletion)
+            scripts = played_scripts(self.settings.callees)
+            line = PlayedLine(self.server, room, callee, self.deletion, scripts=scripts)
         self.journal.add("agent_joined", worker=self._worker())
         self.reporter.start()
         self.model = parts.llm
@@ -140,8 +141,9 @@ class Call:
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, dismiss, talk)
         watch = talk.spawn(self._leave_when_over(talk))
-        if not has_sound:
-            talk.spawn(play_callee(talk))
+        if isinstance(line, PlayedLine):
+            line.talk = talk
+            talk.spawn(line.play(talk))
         self.reason = await talk.run()
         watch.cancel()
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
+import threading
 import time
+from functools import partial
 
 from livekit.agents import AgentServer, JobRequest
 
@@ -24,6 +27,8 @@ INITIALIZE_SECONDS = 60.0
 SHUTDOWN_SECONDS = 25.0
 LAST_WORDS_SECONDS = 12.0
 MEMORY_WARNING_MB, MEMORY_LIMIT_MB = 400, 800
+# After it was accepted, LiveKit assigns a call at once, and its process begins.
+MAX_ASSIGNMENT_SECONDS = 20.0
 # LiveKit may be away for days: a worker that gave up would have to be started by hand.
 MAX_RECONNECTIONS = 1_000_000
 # What job processes share, loaded before they are forked from their server.
@@ -62,6 +67,7 @@ def make_server(settings: Settings) -> AgentServer:
     """Return the framework's server, with our settings."""
     # Only an agent that asks for it needs the model of turns, and 243 MB with it.
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+    capacity = Capacity(settings)
     server = AgentServer(
         ws_url=settings.socket_url,
         api_key=settings.api_key,
@@ -74,24 +80,39 @@ def make_server(settings: Settings) -> AgentServer:
         job_memory_warn_mb=MEMORY_WARNING_MB,
         job_memory_limit_mb=MEMORY_LIMIT_MB,
         max_retry=MAX_RECONNECTIONS,
-        load_fnc=Load(settings),
-        load_threshold=1.0,
+        load_fnc=capacity.load,
+        # Requests are answered one by one.
+        load_threshold=math.inf,
         preload_modules=PRELOADED,
         log_level=settings.log_level,
     )
-    server.rtc_session(run_job, agent_name=settings.agent_name, on_request=answer_request)
+    server.rtc_session(
+        run_job,
+        agent_name=settings.agent_name,
+        on_request=partial(answer_request, capacity, server),
+    )
     return server
 
 
-class Load:
-    """1 is full: as many calls as allowed, or a machine that is busy already."""
+class Capacity:
+    """How many calls this worker takes, counting those that it has accepted and not begun yet.
+
+    The framework estimates by load what a call costs, and of several that come at once to an idle
+    worker it refuses all but two: LiveKit offers them to nobody else then.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._was_full = False
+        # The framework asks for the load on a thread of its own.
+        self._lock = threading.Lock()
+        self._accepted: dict[str, float] = {}
 
-    def __call__(self, server: AgentServer) -> float:
-        calls = len(server.active_jobs) / self._settings.max_calls
+    def load(self, server: AgentServer) -> float:
+        """Return the share that is taken, for LiveKit to choose the least busy worker; 1 is full:
+        as many calls as allowed, or a machine that is busy already.
+        """
+        calls = self._count(server) / self._settings.max_calls
         per_core = os.getloadavg()[0] / (os.cpu_count() or 1)
         is_busy = 0 < self._settings.max_load < per_core
         load = 1.0 if is_busy else min(1.0, calls)
@@ -101,9 +122,28 @@ class Load:
         self._was_full = load >= 1.0
         return load
 
+    def accept(self, server: AgentServer, job_id: str) -> bool:
+        """Reserve a place for a call, and return whether there was one."""
+        if self.load(server) >= 1.0:
+            return False
+        with self._lock:
+            self._accepted[job_id] = time.monotonic()
+        return True
 
-async def answer_request(request: JobRequest) -> None:
-    """Accept a call, or leave it to other workers when a provider that it needs is missing here."""
+    def _count(self, server: AgentServer) -> int:
+        begun = {info.job.id for info in server.active_jobs}
+        since = time.monotonic() - MAX_ASSIGNMENT_SECONDS
+        with self._lock:
+            for job_id, at in list(self._accepted.items()):
+                if at < since or job_id in begun:
+                    del self._accepted[job_id]
+            return len(begun) + len(self._accepted)
+
+
+async def answer_request(capacity: Capacity, server: AgentServer, request: JobRequest) -> None:
+    """Accept a call, or leave it to other workers when there is no place for it, or a provider
+    that it needs is missing here.
+    """
     job = read_job(request.job.metadata, request.id)
     for name, kind in needed_providers(job.agent):
         fault = find_fault(name, kind)
@@ -111,6 +151,9 @@ async def answer_request(request: JobRequest) -> None:
             log.error("The call %s is left to other workers: %s", job.call_id, fault)
             await request.reject()
             return
+    if not capacity.accept(server, request.id):
+        await request.reject()
+        return
     await request.accept()
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from accounts.services.registration import first_user_token, has_users
@@ -17,9 +17,17 @@ class Command(BaseCommand):
         "sandbox, until Ctrl-C or SIGTERM."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--no-agent",
+            action="store_true",
+            help="let the sandbox play no agent: `make worker` talks on its calls, in text",
+        )
+
     def handle(self, **options: Any) -> None:
+        plays_agent = not options["no_agent"]
         try:
-            with running_services(report=self.report) as supervisor:
+            with running_services(report=self.report, plays_agent=plays_agent) as supervisor:
                 if not supervisor.stopping:
                     logs = settings.DATA_DIR / "logs"
                     self.report(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {logs})")
