@@ -15,7 +15,6 @@ class Foreseen:
     """A request of a machine: path and body, what it asks to store, and what came of it."""
 
     path: str
-
     body: bytes
     item: Item
     goes_on: bool | None = None  # None: it is not stored

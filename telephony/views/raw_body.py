@@ -4,6 +4,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 
+from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
 from voiceops.api.errors import json_error
 
 MALFORMED = "Malformed request body"
@@ -20,3 +21,17 @@ def read_raw_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     except (RequestDataTooBig, UnreadablePostError, ValueError):
         return json_error(400, MALFORMED)
     return json_error(413) if len(body) > limit else body
+
+
+def read_signed_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
+    """Return the raw body of a POST that is signed as LiveKit signs, or its refusal."""
+    body = read_raw_body(request, limit)
+    if isinstance(body, HttpResponse):
+        return body
+    try:
+        # Over the bytes as they came: the hash of JSON that was parsed and written again would
+        # differ.
+        check_signature(body, request.META.get("HTTP_AUTHORIZATION", ""))
+    except BadSignature:
+        return json_error(401)
+    return json_error(405) if request.method != "POST" else body

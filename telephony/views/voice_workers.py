@@ -7,8 +7,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 
 from agents.serializers.voice_workers import VoiceWorkerReportSerializer
 from agents.voice_workers import record_voice_worker
-from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
-from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
+from telephony.views.raw_body import MALFORMED, RECEIVED, read_signed_body
 from voiceops.api import error_codes
 from voiceops.api.errors import json_error, list_errors
 from voiceops.api.parsers import parse_json
@@ -20,15 +19,9 @@ MAX_WORKER_REPORT_BYTES = 128 * 1024
 @csrf_exempt
 def voice_worker_report(request: HttpRequest) -> HttpResponse:
     """Answer 200 once the report is stored."""
-    body = read_raw_body(request, MAX_WORKER_REPORT_BYTES)
+    body = read_signed_body(request, MAX_WORKER_REPORT_BYTES)
     if isinstance(body, HttpResponse):
         return body
-    try:
-        check_signature(body, request.META.get("HTTP_AUTHORIZATION", ""))
-    except BadSignature:
-        return json_error(401)
-    if request.method != "POST":
-        return json_error(405)
     try:
         serializer = VoiceWorkerReportSerializer(data=parse_json(body))
         serializer.is_valid(raise_exception=True)

@@ -19,6 +19,7 @@ from accounts.auth import second_factor
 from accounts.auth.principal import Principal
 from accounts.models import AuditEntry, RecoveryCode, SecondFactor, StaffTry, User
 from tests import make
+from tests.admin.pages import html_of
 from voiceops.core.errors import Invalid
 
 LOGIN, INDEX, MINE = "/admin/login/", "/admin/", "/admin/accounts/secondfactor/mine/"
@@ -80,7 +81,7 @@ def test_the_password_is_enough_without_a_factor_unless_one_is_required(
 
     assert free
     assert (demanded.status_code, demanded["Location"]) == (302, f"{MINE}?next=%2Fadmin%2F")
-    assert "Set yours up to continue" in client.get(MINE).content.decode()
+    assert "Set yours up to continue" in html_of(client.get(MINE))
 
 
 def test_setting_up_shows_the_recovery_codes_once(staff_user: User) -> None:
@@ -154,7 +155,7 @@ def test_a_recovery_code_is_accepted_once_in_any_spelling(staff_user: User) -> N
     second.post(MINE, {"code": codes[0]})
 
     assert (is_in(first), is_in(second)) == (True, False)
-    assert "9 recovery codes left" in first.get(MINE).content.decode()
+    assert "9 recovery codes left" in html_of(first.get(MINE))
 
 
 def test_a_foreign_next_page_is_ignored(staff_user: User) -> None:
