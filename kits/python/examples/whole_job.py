@@ -37,7 +37,9 @@ def prepare_agent(voiceops: VoiceOps) -> models.Agent:
             variables=[{"name": "name", "default": "there"}],
             max_call_duration_seconds=120,
         )
-    return agent if agent.published_version else voiceops.agents.publish(agent.id)
+    if not agent.published_version:
+        voiceops.agents.publish(agent.id)
+    return agent
 
 
 def prepare_number(voiceops: VoiceOps) -> models.PhoneNumber:
