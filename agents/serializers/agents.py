@@ -175,7 +175,9 @@ class AgentSerializer(WorkspaceSerializer):
 class PublishedAgentSerializer(AgentSerializer):
     """The agent, with warnings if there are any."""
 
-    warnings = ListField(child=Text(), required=False, read_only=True, help_text=WARNINGS_HELP)
+    absent_in_answers: ClassVar = ("warnings",)
+
+    warnings = ListField(child=Text(), read_only=True, help_text=WARNINGS_HELP)
 
     class Meta(AgentSerializer.Meta):
         fields = [*AgentSerializer.Meta.fields, "warnings"]

@@ -83,6 +83,8 @@ class Schema(AutoSchema):
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "response" and (present := _always_present(serializer)):
             schema["required"] = sorted({*schema.get("required", ()), *present})
+        if direction == "response" and (absent := getattr(serializer, "absent_in_answers", ())):
+            schema["required"] = [name for name in schema["required"] if name not in absent]
         if not getattr(serializer, "rejects_unknown_fields", True):
             schema["additionalProperties"] = {}
         return schema
