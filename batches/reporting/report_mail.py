@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts.models import Workspace
 from batches.models import SavedReport
+from batches.reporting.days import Days
 from batches.reporting.summary import find_span, summarize
 from voiceops.core.prices import MILLION, in_words
 
@@ -26,25 +27,6 @@ class ReportMail:
     subject: str
     text: str
     headers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Days:
-    """Whole days in a time zone."""
-
-    first: date
-    last: date
-    zone: ZoneInfo
-
-    @property
-    def since(self) -> datetime:
-        """The first instant."""
-        return datetime.combine(self.first, time.min, self.zone)
-
-    @property
-    def until(self) -> datetime:
-        """The first instant that is not in them any more."""
-        return datetime.combine(self.last + timedelta(days=1), time.min, self.zone)
 
 
 def compose(
@@ -84,7 +66,7 @@ def days_before_monday(now: datetime, amount: int, zone: ZoneInfo) -> Days:
 
 def _figures(workspace: Workspace, days: Days, now: datetime) -> list[str]:
     totals = _summary(workspace, days, "outcome", now)["totals"]
-    amount = (days.last - days.first).days + 1
+    amount = days.amount
     earlier = Days(days.first - timedelta(days=amount), days.first - timedelta(days=1), days.zone)
     before = _summary(workspace, earlier, "outcome", now)["totals"]
     if not totals["calls"]:

@@ -4,12 +4,13 @@ A range is wholly in the address, so that it can be bookmarked and sent to a col
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
+
+from batches.reporting.days import Days
 
 DEFAULT = "7"
 OWN = "own"
@@ -23,39 +24,23 @@ class BadRange(ValueError):
     """The days of the address are no range; the text says why."""
 
 
-@dataclass(frozen=True)
-class ReportRange:
+class ReportRange(Days):
     """Whole days in the reader's zone; the last one may not be over."""
-
-    first_day: date
-    last_day: date
-    zone: ZoneInfo
-
-    @property
-    def since(self) -> datetime:
-        """The first instant."""
-        return datetime.combine(self.first_day, time.min, self.zone)
-
-    @property
-    def until(self) -> datetime:
-        """The first instant that is not in it any more."""
-        return datetime.combine(self.last_day + timedelta(days=1), time.min, self.zone)
 
     @property
     def days(self) -> list[date]:
         """Every day of the range."""
-        amount = (self.last_day - self.first_day).days + 1
-        return [self.first_day + timedelta(days=day) for day in range(amount)]
+        return [self.first + timedelta(days=day) for day in range(self.amount)]
 
     @property
     def is_one_day(self) -> bool:
         """Whether it is drawn by the hour."""
-        return self.first_day == self.last_day
+        return self.first == self.last
 
     @property
     def group_by(self) -> str:
         """What the API groups by: hours, or days of UTC where there are too many hours."""
-        return "hour" if len(self.days) <= MAX_DAYS_BY_HOUR else "day"
+        return "hour" if self.amount <= MAX_DAYS_BY_HOUR else "day"
 
     @property
     def query(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ def _new_row(slot: Any, span: ReportRange) -> dict[str, Any]:
 
 
 def _day_label(day: date, span: ReportRange) -> str:
-    is_one_year = span.first_day.year == span.last_day.year
+    is_one_year = span.first.year == span.last.year
     return day_words(day, has_year=not is_one_year)
 
 
@@ -69,7 +69,7 @@ def _start_of(group: Mapping[str, Any], span: ReportRange) -> datetime:
         at = at.replace(tzinfo=span.zone)
     # An hour of UTC may begin half an hour before the day of the zone does.
     local = max(at.astimezone(span.zone), span.since)
-    return min(local, datetime.combine(span.last_day, datetime.max.time(), span.zone))
+    return min(local, datetime.combine(span.last, datetime.max.time(), span.zone))
 
 
 def rate_of(answered: int, ended: int) -> float | None:

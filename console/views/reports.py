@@ -57,7 +57,7 @@ class ReportsView(ReportPage):
         except report_ranges.BadRange as error:
             form = Form(request.GET.dict(), message=str(error))
             return self.show(**links, form=form, status=422)
-        form = Form({"from": span.first_day.isoformat(), "to": span.last_day.isoformat()})
+        form = Form({"from": span.first.isoformat(), "to": span.last.isoformat()})
         return self.show(**links, form=form, span=span, **self._figures(span))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -129,7 +129,7 @@ class ReportFileView(ReportPage):
         else:
             groups = self.summarize(span, criterion)["groups"]
         response = HttpResponse(report_tables.to_csv(groups), content_type="text/csv")
-        days = f"{span.first_day.isoformat()}-{span.last_day.isoformat()}"
+        days = f"{span.first.isoformat()}-{span.last.isoformat()}"
         name = f"calls-by-{criterion.replace('_', '-')}-{days}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
