@@ -286,7 +286,7 @@ def test_an_order_needs_permission_and_a_form(ours: Workspace, name: str) -> Non
     assert Invitation.unscoped.count() == 0
 
 
-def test_what_was_done_is_told_in_words_with_the_name_and_page_of_its_object(
+def test_the_audit_log_is_in_words_with_the_name_and_page_of_each_object(
     staff: Client, ours: Workspace
 ) -> None:
     endpoint = make.webhook(ours, url="https://crm.example.com/hook")

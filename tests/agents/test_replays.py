@@ -43,7 +43,7 @@ def talked(of: Workspace, **fields: Any) -> Call:
     return call
 
 
-def test_what_callees_said_is_replayed_and_kept_beside_the_calls(
+def test_turns_of_callees_are_replayed_and_kept_beside_the_calls(
     ours: Workspace, agent: Agent, program: Any, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen"

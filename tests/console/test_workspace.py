@@ -281,7 +281,7 @@ def test_a_draft_is_rehearsed_on_its_page(ours: Workspace) -> None:
     assert "Agent Goodbye" in text
 
 
-def test_a_call_is_replayed_with_the_draft_and_shown_beside_it(ours: Workspace) -> None:
+def test_a_call_is_replayed_with_the_draft_and_both_are_side_by_side(ours: Workspace) -> None:
     agent = make.agent(ours)
     at = timezone.now()
     call = make.call(ours, agent=agent, stage="ended", dialed_at=at, ended_at=at)

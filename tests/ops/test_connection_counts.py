@@ -17,7 +17,7 @@ def test_a_process_that_holds_more_knows_of_one_that_holds_fewer() -> None:
     assert not counts.has_fewer(4, besides=2)
 
 
-def test_a_process_alone_or_among_equals_yields_to_nobody() -> None:
+def test_a_process_alone_or_among_equals_yields_to_no_other() -> None:
     counts = ConnectionCounts()
     counts.set(1, 5)
 

@@ -220,7 +220,7 @@ def test_a_batch_that_has_spent_its_budget_pauses_itself_and_says_so(ours: Works
     ]
 
 
-def test_webhooks_are_told_of_a_spent_budget_once(ours: Workspace) -> None:
+def test_a_spent_budget_is_sent_to_webhooks_once(ours: Workspace) -> None:
     make.webhook(ours)
     batch = spent(ours)
 

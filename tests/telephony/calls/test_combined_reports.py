@@ -141,7 +141,7 @@ def test_a_group_of_reports_costs_few_queries(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
-def test_a_call_that_somebody_has_locked_holds_up_no_other(ours: Workspace) -> None:
+def test_a_call_that_is_locked_elsewhere_holds_up_no_other(ours: Workspace) -> None:
     locked, free = talking(ours), talking(ours)
 
     def store() -> list[bool | None]:

@@ -38,7 +38,7 @@ def test_the_short_way_begins_above_files_and_sessions() -> None:
 
 
 @pytest.mark.parametrize("path", ["/calls", "/calls/nothing", "/healthz"])
-def test_a_request_leaves_nothing_to_the_garbage_collector(path: str, ours: Workspace) -> None:
+def test_nothing_of_a_request_is_left_to_the_garbage_collector(path: str, ours: Workspace) -> None:
     application: Any = WSGIHandler()
     factory: Any = RequestFactory(headers={"X-API-Key": make.api_key(ours)[1]})
 
