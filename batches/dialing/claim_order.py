@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from batches.models import Batch, Recipient, RecipientQuerySet
+from django.db.models import QuerySet
+
+from batches.models import Batch, Recipient
 from batches.models.column_roles import PRIORITY
 
 
@@ -27,7 +29,7 @@ def read_due(
     return found
 
 
-def _stretches(batch: Batch, due: RecipientQuerySet) -> list[RecipientQuerySet]:
+def _stretches(batch: Batch, due: QuerySet[Recipient]) -> list[QuerySet[Recipient]]:
     """Return parts of the list, each of which an index has in the right order."""
     if PRIORITY not in batch.column_roles.values():
         return [due.order_by("due_at", "row_number")]

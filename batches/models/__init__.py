@@ -2,7 +2,7 @@ from batches.models.batches import Batch, default_retry
 from batches.models.callbacks import Callback
 from batches.models.column_mappings import SavedMapping
 from batches.models.recipient_counts import RecipientCount
-from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
+from batches.models.recipients import Recipient, RejectedRow
 from batches.models.saved_reports import ReportSubscription, SavedReport
 from batches.models.suppression_imports import SuppressionImport
 from batches.models.suppressions import Suppression, SuppressionQuerySet
@@ -12,7 +12,6 @@ __all__ = [
     "Callback",
     "Recipient",
     "RecipientCount",
-    "RecipientQuerySet",
     "RejectedRow",
     "ReportSubscription",
     "SavedMapping",

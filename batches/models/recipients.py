@@ -1,6 +1,6 @@
 """The rows of a batch's list: recipients, and rows that could not become one."""
 
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, TypeAlias
 
 from django.db import models
 from django.db.models import Q
@@ -56,14 +56,6 @@ class RecipientStatus(models.TextChoices):
     def closed(cls) -> tuple["RecipientStatus", ...]:
         """States in which no call is planned: the final ones, and review."""
         return *cls.final(), cls.REVIEW
-
-
-class RecipientQuerySet(models.QuerySet["Recipient"]):
-    """Query set of recipients."""
-
-    def in_file_order(self) -> Self:
-        """Return the recipients in the order of the uploaded rows."""
-        return self.order_by("row_number")
 
 
 class Recipient(WorkspaceOwned):
@@ -135,8 +127,6 @@ class Recipient(WorkspaceOwned):
     )
     # Only the latest call may move the recipient when it ends.
     last_call_id = models.UUIDField(null=True, blank=True)
-
-    unscoped: ClassVar[models.Manager["Recipient"]] = RecipientQuerySet.as_manager()
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [

@@ -13,7 +13,6 @@ from batches.domain.suppressed_numbers import find_suppressed
 from batches.models import Suppression
 from voiceops.core.errors import Conflict, Invalid
 from voiceops.core.pii import mask_number
-from voiceops.db.chunks import chunked
 
 ALREADY_SUPPRESSED = "Phone number already suppressed"
 EXPIRY_PASSED = "expires_at lies in the past"
@@ -25,13 +24,6 @@ class NewSuppression(NamedTuple):
     phone_number: str
     reason: str
     expires_at: datetime | None
-
-
-class Added(NamedTuple):
-    """How many numbers of a list were suppressed by it, and how many were before."""
-
-    added: int
-    already: int
 
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
@@ -79,46 +71,15 @@ def lift_suppression(*, suppression: Suppression, principal: Principal | None = 
         suppression.delete()
 
 
-def suppress_numbers(
-    *,
-    workspace: Workspace,
-    rows: Sequence[NewSuppression],
-    now: datetime,
-    source: Suppression.Source = Suppression.Source.IMPORT,
-    principal: Principal | None = None,
-) -> Added:
-    """Suppress a list of numbers.
-
-    Suppressions in force stay as they are, unless the list has the number with a later expiry.
-    """
-    by_number = {row.phone_number: row for row in rows}
-    added = 0
-    with transaction.atomic():
-        # SQLite limits the parameters of a statement.
-        for chunk in chunked(list(by_number.values())):
-            added += merge_suppressions(workspace, chunk, now, source)
-        result = Added(added, len(rows) - added)
-        audit.record(
-            "suppression.imported",
-            principal=principal or Principal(workspace=workspace),
-            changes=result._asdict(),
-        )
-    return result
-
-
-def merge_suppressions(
-    workspace: Workspace,
-    rows: Sequence[NewSuppression],
-    now: datetime,
-    source: Suppression.Source = Suppression.Source.IMPORT,
-) -> int:
-    """Write the rows that add or prolong a suppression; returns how many numbers were added.
+def merge_suppressions(workspace: Workspace, rows: Sequence[NewSuppression], now: datetime) -> int:
+    """Write the imported rows that add or prolong a suppression; returns how many were added.
 
     Each number once, in the caller's transaction.
     """
     numbers = [row.phone_number for row in rows]
     existing = workspace.suppressions.filter(phone_number__in=numbers)
     expiries: dict[str, datetime | None] = dict(existing.values_list("phone_number", "expires_at"))
+    imported = Suppression.Source.IMPORT
     added = 0
     written: list[Suppression] = []
     for row in rows:
@@ -126,7 +87,7 @@ def merge_suppressions(
         expiry = expiries.get(row.phone_number)
         is_new = not known or _has_expired(expiry, now)
         if is_new or _is_later(row.expires_at, expiry):
-            written.append(Suppression(workspace=workspace, source=source, **row._asdict()))
+            written.append(Suppression(workspace=workspace, source=imported, **row._asdict()))
         added += is_new
     workspace.suppressions.bulk_create(
         written,

@@ -61,9 +61,8 @@ def outdated_rows(column: Column) -> models.QuerySet[Any]:
     Raises ImproperlyConfigured when FIELD_ENCRYPTION_KEYS holds no valid key.
     """
     # Tokens begin with their key's id, so the database can find outdated rows without decrypting.
-    newest = crypto.encrypt("", "").partition(".")[0]
     rows = column.model._default_manager.exclude(**{column.name: ""}).exclude(**{column.name: None})
-    return rows.exclude(**{f"{column.name}__startswith": f"{newest}."})
+    return rows.exclude(**{f"{column.name}__startswith": f"{crypto.newest_key_id()}."})
 
 
 def rotate_column(column: Column) -> Iterator[RotatedChunk]:

@@ -148,8 +148,6 @@ def _with_length(data: bytes) -> bytes:
 
 # --- failures without a SIP status ---
 RINGING_TIMED_OUT = Refusal(code="canceled", msg="sip request timed out")
-# sip#857
-RINGING_TIMED_OUT_IN_A_RACE = Refusal(code="failed_precondition", msg="context deadline exceeded")
 # Timer B: nothing at all came back in 32 s.
 INVITE_UNANSWERED = Refusal(
     code="canceled", msg="transaction failed to complete (0 intermediate responses)"

@@ -25,11 +25,6 @@ def too_big(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("crash", crash), path("too-big", too_big), path("", include("voiceops.urls"))]
 MALFORMED = (400, {"detail": "Malformed request body"})
-STRANGER = {
-    "detail": [
-        {"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}
-    ]
-}
 
 
 @pytest.mark.django_db

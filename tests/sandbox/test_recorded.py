@@ -25,7 +25,6 @@ RECORDED: dict[str, Any] = json.loads(
     (Path(__file__).parent / "recorded/livekit-1.13.11.json").read_text()
 )
 NUMBER = "+12025550101"
-TALKS_ON = {"answer_after": 1, "talk": None}
 
 
 def words(row: dict[str, Any]) -> str:

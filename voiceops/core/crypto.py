@@ -52,10 +52,12 @@ def decrypt(token: str, context: str) -> str:
         raise DecryptError("Damaged, or encrypted for another context") from error
 
 
-def needs_rotation(token: str) -> bool:
-    """Whether the token was encrypted with another key than the newest."""
-    newest_id = next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS))))
-    return token.partition(".")[0] != newest_id
+def newest_key_id() -> str:
+    """Return the id of the key that `encrypt` uses, and with which its tokens begin.
+
+    Raises ImproperlyConfigured when FIELD_ENCRYPTION_KEYS holds no valid key.
+    """
+    return next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS))))
 
 
 @lru_cache(maxsize=8)
