@@ -225,6 +225,12 @@ def call_at(of: Workspace, at: datetime, **fields: Any) -> Call:
     return Call.unscoped.get(pk=pk)
 
 
+def ended_call(of: Workspace, at: datetime, **fields: Any) -> Call:
+    """A call that was made at this time and not answered."""
+    values = {"stage": "ended", "outcome": "no_answer", "dialed_at": at, "ended_at": at, **fields}
+    return call_at(of, at, **values)
+
+
 def batch(of: Workspace, **fields: Any) -> Batch:
     """A batch in status `ready` without recipients."""
     its_agent = fields.pop("agent", None) or agent(of)

@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from unittest.mock import patch
 
 import pytest
 from django.db import connection
@@ -153,7 +152,8 @@ def test_rows_beyond_the_counted_ones_are_reached_with_the_filter(
     first, second, third = (make.recipient(batch, row_number=row) for row in (1, 2, 3))
     address = f"{page_of(Recipient)}?batch__id__exact={batch.pk}"
 
-    with patch("accounts.staff.lists.MAX_COUNTED_ROWS", 2):
+    with pytest.MonkeyPatch.context() as limits:
+        limits.setattr("accounts.staff.lists.MAX_COUNTED_ROWS", 2)
         page = html_of(staff.get(address))
         further = re.findall(r'<a href="([^"]*)"[^>]*>Further rows', page)
         rest = html_of(staff.get(page_of(Recipient) + further[0].replace("&amp;", "&")))
@@ -167,8 +167,9 @@ def test_rows_beyond_the_counted_ones_are_reached_with_the_filter(
 
 
 def test_what_has_no_index_is_searched_among_the_newest_rows(
-    staff: Client, ours: Workspace, theirs: Workspace
+    staff: Client, ours: Workspace, theirs: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("accounts.staff.lists.MAX_FILTERED_ROWS", 1)
     old, new = (make.call(of, outcome="busy") for of in (ours, theirs))
     queries = (
         "outcome__exact=busy",
@@ -178,8 +179,7 @@ def test_what_has_no_index_is_searched_among_the_newest_rows(
         f"q={old.pk}",
     )
 
-    with patch("accounts.staff.lists.MAX_FILTERED_ROWS", 1):
-        pages = {query: html_of(staff.get(f"{page_of(Call)}?{query}")) for query in queries}
+    pages = {query: html_of(staff.get(f"{page_of(Call)}?{query}")) for query in queries}
 
     found = {query: [str(call.pk) in page for call in (old, new)] for query, page in pages.items()}
     limited = [query for query, page in pages.items() if "Of the newest 1 rows" in page]

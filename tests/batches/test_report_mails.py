@@ -19,11 +19,6 @@ NOW = datetime(2026, 3, 16, 8, tzinfo=UTC)  # a Monday
 URL = "https://voiceops.example.com/console/unsubscribe/token"
 
 
-def ended(ours: Workspace, at: datetime, **fields: Any) -> None:
-    values = {"stage": "ended", "outcome": "no_answer", "dialed_at": at, "ended_at": at, **fields}
-    make.call_at(ours, at, **values)
-
-
 @pytest.fixture
 def due(ours: Workspace) -> ReportSubscription:
     return make.report_subscription(ours, due_at=timezone.now() - timedelta(minutes=1))
@@ -34,10 +29,10 @@ def test_mail_has_the_week_until_sunday_beside_the_one_before(ours: Workspace) -
     ours.save()
     monday = datetime(2026, 3, 8, 23, 30, tzinfo=UTC)  # in Berlin, it is Monday
     talk = {"outcome": "answered", "answered_at": monday, "ended_at": monday + timedelta(hours=1)}
-    ended(ours, monday, **talk, agent=make.agent(ours), cost_micros=1_250_000)
-    ended(ours, monday + timedelta(days=1))
-    ended(ours, monday - timedelta(days=1))  # the Sunday before
-    ended(ours, NOW - timedelta(hours=1))  # of this week
+    make.ended_call(ours, monday, **talk, agent=make.agent(ours), cost_micros=1_250_000)
+    make.ended_call(ours, monday + timedelta(days=1))
+    make.ended_call(ours, monday - timedelta(days=1))  # the Sunday before
+    make.ended_call(ours, NOW - timedelta(hours=1))  # of this week
 
     composed = report_mail.compose(
         report=make.saved_report(ours, name="The week"),

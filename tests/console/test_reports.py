@@ -18,15 +18,10 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TWO_DAYS = "range=own&from=2026-03-09&to=2026-03-10"
 
 
-def ended(ours: Workspace, at: datetime, **fields: object) -> None:
-    values = {"stage": "ended", "outcome": "no_answer", "dialed_at": at, "ended_at": at, **fields}
-    make.call_at(ours, at, **values)
-
-
 @pytest.fixture
 def some_calls(ours: Workspace) -> Workspace:
     agent = make.agent(ours, name="Reception")
-    ended(
+    make.ended_call(
         ours,
         NOON,
         agent=agent,
@@ -36,8 +31,8 @@ def some_calls(ours: Workspace) -> Workspace:
         sip_status_code=200,
         cost_micros=1_250_000,
     )
-    ended(ours, NOON, agent=agent, outcome="busy", sip_status_code=486)
-    ended(ours, NOON - timedelta(days=1, hours=3), agent=agent)
+    make.ended_call(ours, NOON, agent=agent, outcome="busy", sip_status_code=486)
+    make.ended_call(ours, NOON - timedelta(days=1, hours=3), agent=agent)
     return ours
 
 

@@ -49,11 +49,19 @@ def test_a_malformed_request_is_refused_in_json(
     assert "vo_secret" not in caplog.text
 
 
-def test_a_client_that_has_disconnected_is_not_an_error() -> None:
+def test_a_client_that_has_disconnected_is_not_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     worker = WebWorker.__new__(WebWorker)
     worker.log = logging.getLogger("tests.web_worker")
+    caplog.set_level(logging.DEBUG)
     ours, theirs = socket.socketpair()
     theirs.close()
 
     with ours:
         worker.handle_error(None, ours, ("127.0.0.1", 1), errors.LimitRequestLine(5000, 4094))
+
+    assert caplog.messages == [
+        "Refused a malformed HTTP request (LimitRequestLine)",
+        "The client had disconnected before the response was sent",
+    ]

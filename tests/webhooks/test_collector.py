@@ -1,6 +1,4 @@
-import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,6 +10,7 @@ from telephony.domain import call_states, timeline
 from telephony.domain.dial_verdicts import BY_REASON
 from telephony.models import Call, Stage
 from tests import make
+from tests.webhooks.collected import events_of
 from webhooks.collector import collect_events
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -19,14 +18,6 @@ from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, WebhookEve
 @pytest.fixture
 def endpoint(ours: Workspace) -> WebhookEndpoint:
     return make.webhook(ours)
-
-
-def events_of(workspace: Workspace) -> list[tuple[str, Any]]:
-    """Type and data of every event, in the order they were stored."""
-    return [
-        (event.type, json.loads(event.body)["data"])
-        for event in workspace.webhook_events.order_by("pk")
-    ]
 
 
 def types_of(workspace: Workspace) -> list[str]:

@@ -1,6 +1,5 @@
 """Events that no call leads to: recipients skipped or cancelled, batches resumed or failed."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from batches.models import Batch, Callback, Recipient
 from batches.services.batches import resume_batch, stop_batch
 from batches.services.imports import import_batch
 from tests import make
+from tests.webhooks.collected import events_of
 from webhooks.collector import collect_events
 from webhooks.models import WebhookEndpoint
 
@@ -20,14 +20,6 @@ from webhooks.models import WebhookEndpoint
 @pytest.fixture
 def endpoint(ours: Workspace) -> WebhookEndpoint:
     return make.webhook(ours)
-
-
-def events_of(workspace: Workspace) -> list[tuple[str, Any]]:
-    """Type and data of every event, in the order they were stored."""
-    return [
-        (event.type, json.loads(event.body)["data"])
-        for event in workspace.webhook_events.order_by("pk")
-    ]
 
 
 def finished(workspace: Workspace) -> list[tuple[str, str]]:

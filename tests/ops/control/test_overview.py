@@ -1,8 +1,8 @@
 """The first page of the control room: what runs, what needs somebody, and where links lead."""
 
 import re
-from unittest.mock import patch
 
+import pytest
 from django.contrib import admin
 from django.test import Client
 from django.utils import timezone
@@ -20,7 +20,11 @@ def needs_on(page: str) -> list[str]:
     return [re.sub(r"<[^>]+>", "", text) for text in found]
 
 
-def test_overview_lists_what_needs_attention(staff: Client, ours: Workspace) -> None:
+def test_overview_lists_what_needs_attention(
+    staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_is_full = [bad("disk", "is full", "make room")]
+    monkeypatch.setattr("ops.control.needs.check_disk", lambda: disk_is_full)
     make.recipient(make.batch(ours), status="review", due_at=None)
     paused = {"status": "paused", "error": "The carrier failed", "probe_at": timezone.now()}
     make.batch(ours, name="Recalls", **paused)
@@ -29,8 +33,7 @@ def test_overview_lists_what_needs_attention(staff: Client, ours: Workspace) -> 
     NumberPace.unscoped.filter(number=number).update(trouble="503 at every call")
     make.webhook(ours, failing_since=timezone.now())
 
-    with patch("ops.control.needs.check_disk", lambda: [bad("disk", "is full", "make room")]):
-        needs = needs_on(html_of(staff.get("/admin/")))
+    needs = needs_on(html_of(staff.get("/admin/")))
 
     assert [need.split(" since")[0] for need in needs] == [
         "Review: 1 wait for a decision",
@@ -104,11 +107,13 @@ def test_the_overview_refreshes_itself_without_keeping_the_session_alive(
     assert staff.session["seen_at"] > polled
 
 
-def test_readiness_names_what_cannot_be_reached(staff: Client) -> None:
+def test_readiness_names_what_cannot_be_reached(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checks = {"database": "ok", "livekit": "unreachable"}
+    monkeypatch.setattr("ops.control.overview.probe_all", lambda: checks)
 
-    with patch("ops.control.overview.probe_all", lambda: checks):
-        page = html_of(staff.get("/admin/readiness/"))
+    page = html_of(staff.get("/admin/readiness/"))
 
     assert re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).split() == [
         *("database", "livekit", "unreachable"),

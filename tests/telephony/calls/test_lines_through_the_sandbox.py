@@ -16,7 +16,7 @@ from telephony.services.numbers import NumberOrder, register_number
 from telephony.services.trunk_config import SipSettings
 from tests import make
 from tests.sandbox_server import RunningSandbox
-from tests.telephony.calls.test_through_the_sandbox import dialling, follow, placed
+from tests.telephony.dialled_calls import dialling, follow, placed
 
 pytestmark = pytest.mark.slow
 

@@ -1,8 +1,6 @@
 """Calls from order to recording, with the real clients, a sandbox and a live server."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from telephony.services.numbers import NumberOrder, register_number
 from telephony.services.trunk_config import SipSettings
 from tests import make
 from tests.sandbox_server import RunningSandbox
-from worker import dispatcher
+from tests.telephony.dialled_calls import dialling, follow, placed
 
 pytestmark = pytest.mark.slow
 
@@ -29,42 +27,6 @@ def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
         "+12025550100", sip=SipSettings(address="sip.example.com"), calls_per_second=20
     )
     return register_number(workspace=ours, order=order)
-
-
-@contextmanager
-def dialling() -> Iterator[None]:
-    thread = threading.Thread(target=dispatcher.run_dispatcher)
-    thread.start()
-    try:
-        yield
-    finally:
-        dispatcher.stopping.set()
-        thread.join(20)
-        dispatcher.stopping.clear()
-
-
-def placed(of: Workspace, to: str, **fields: Any) -> str:
-    order = {
-        "agent_id": str(make.agent(of, **fields).pk),
-        "to": to,
-        "variables": {"first_name": "Ada"},
-    }
-    response = make.client(of).post("/calls", order)
-    assert response.status_code == 201, response.json()
-    return str(response.json()["id"])
-
-
-def follow(
-    box: RunningSandbox, of: Workspace, call_id: str, status: str = "ended"
-) -> dict[str, Any]:
-    client = make.client(of)
-
-    def arrived() -> dict[str, Any] | None:
-        body: dict[str, Any] = client.get(f"/calls/{call_id}").json()
-        return body if body["status"] == status else None
-
-    found: dict[str, Any] = box.wait_for(arrived, timeout=20)
-    return found
 
 
 def test_answered_call_has_timeline_transcript_and_recording(

@@ -11,6 +11,7 @@ from telephony.dialing.dialer import Dialer
 from telephony.dialing.jobs import Job, load_jobs
 from telephony.models import Call, PhoneNumber, Stage
 from tests import make
+from tests.telephony.dialing.doubtful_calls import FENCE
 from tests.telephony.dialing.fakes import FakeGate, FakeLiveKit, InlineDatabase
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
@@ -22,6 +23,7 @@ OWNER = uuid7()
 def real_time(settings: Any) -> None:
     """Limits last as long as at LiveKit; the sandbox plays them faster."""
     settings.USES_SANDBOX = False
+    settings.DIAL_FENCE_SECONDS = FENCE.total_seconds()
 
 
 @pytest.fixture

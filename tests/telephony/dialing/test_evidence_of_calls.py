@@ -8,7 +8,6 @@ from accounts.models import Workspace
 from telephony.dialing import reconciliation
 from telephony.models import Call, Stage
 from tests.telephony.dialing.doubtful_calls import (
-    FENCE,
     callee,
     in_doubt,
     just_now,
@@ -17,11 +16,6 @@ from tests.telephony.dialing.doubtful_calls import (
 )
 from tests.telephony.dialing.fakes import callee_of, server_error
 from voiceops.core.clock import database_now
-
-
-@pytest.fixture(autouse=True)
-def fence(settings: Any) -> None:
-    settings.DIAL_FENCE_SECONDS = FENCE.total_seconds()
 
 
 async def test_room_is_deleted_once_the_fence_has_closed(

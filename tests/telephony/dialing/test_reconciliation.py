@@ -11,7 +11,6 @@ from telephony.dialing import reconciliation
 from telephony.models import Call, Stage
 from tests import make
 from tests.telephony.dialing.doubtful_calls import (
-    FENCE,
     callee,
     in_doubt,
     just_now,
@@ -21,11 +20,6 @@ from tests.telephony.dialing.doubtful_calls import (
 from tests.telephony.dialing.fakes import callee_of
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
-
-
-@pytest.fixture(autouse=True)
-def fence(settings: Any) -> None:
-    settings.DIAL_FENCE_SECONDS = FENCE.total_seconds()
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +9,8 @@ from accounts.models import Workspace
 from telephony.models import Call, NumberPace, PhoneNumber, Stage
 from tests import make
 from tests.sandbox_server import RunningSandbox
+from tests.telephony.dialled_calls import dialling, follow
 from voiceops.core.clock import database_now
-from worker import dispatcher
 
 # A dispatcher's threads read what the requests have committed.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,31 +27,8 @@ def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
     return PhoneNumber.unscoped.get()
 
 
-@contextmanager
-def dialling() -> Iterator[None]:
-    thread = threading.Thread(target=dispatcher.run_dispatcher)
-    thread.start()
-    try:
-        yield
-    finally:
-        dispatcher.stopping.set()
-        thread.join(20)
-        dispatcher.stopping.clear()
-
-
 def ring(number: PhoneNumber, to: str) -> Any:
     return make.client(number.workspace).post(f"/phone-numbers/{number.pk}/test", {"to": to})
-
-
-def follow(box: RunningSandbox, number: PhoneNumber, call_id: str) -> dict[str, Any]:
-    client = make.client(number.workspace)
-
-    def ended() -> dict[str, Any] | None:
-        body: dict[str, Any] = client.get(f"/calls/{call_id}").json()
-        return body if body["status"] == "ended" else None
-
-    found: dict[str, Any] = box.wait_for(ended, timeout=20)
-    return found
 
 
 def test_a_test_call_is_returned_at_once_as_a_queued_call(
@@ -92,7 +66,7 @@ def test_the_carriers_answer_stands_in_the_call(
 ) -> None:
     call_id = ring(number, to).json()["id"]
     with dialling():
-        call = follow(box, number, call_id)
+        call = follow(box, number.workspace, call_id)
 
     names = ("outcome", "end_reason", "sip_status_code", "sip_status")
     assert tuple(call[name] for name in names) == expected
@@ -102,7 +76,7 @@ def test_the_carriers_answer_stands_in_the_call(
 def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandbox) -> None:
     call_id = ring(number, "+12025550110").json()["id"]
     with dialling():
-        call = follow(box, number, call_id)
+        call = follow(box, number.workspace, call_id)
         box.wait_for(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
 
     [dial] = box.dials()
@@ -120,7 +94,7 @@ def test_an_exchange_is_tested_in_the_form_that_it_wants(
 
     call_id = ring(number, "+12025550171").json()["id"]
     with dialling():
-        call = follow(box, number, call_id)
+        call = follow(box, number.workspace, call_id)
 
     assert [dial["number"] for dial in box.dials()] == ["92025550171"]
     assert (call["to"], call["outcome"]) == ("+12025550171", "busy")
@@ -146,7 +120,7 @@ def test_a_number_that_is_suppressed_meanwhile_is_not_dialled(
     make.suppression(number.workspace, phone_number="+12025550110")
 
     with dialling():
-        call = follow(box, number, call_id)
+        call = follow(box, number.workspace, call_id)
 
     assert call["end_reason"] == "suppressed"
     assert box.dials() == []
