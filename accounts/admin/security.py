@@ -104,7 +104,7 @@ class SessionAdmin(ReadOnlyAdmin):
     search_fields = ("user__email",)
     search_ids = ("pk", "user")
     list_select_related = ("user",)
-    exclude = ("refresh_hash", "previous_refresh_hash")
+    exclude = ("refresh_hash", "previous_refresh_hash", "spent_before")
     actions = ("end",)
 
     def has_end_permission(self, request: HttpRequest) -> bool:

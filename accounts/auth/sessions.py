@@ -13,6 +13,7 @@ from voiceops.core.ids import uuid7
 MAX_SESSION_AGE = timedelta(days=30)  # however often it is refreshed (OWASP ASVS 7.3.2)
 # How long a spent refresh token still returns the pair it made (docs/reference/api-contract.md §4).
 REPLAY_WINDOW = timedelta(seconds=10)
+MAX_SPENT_BEFORE = 20  # a client that refreshes more often than that does not wait for its answers
 
 
 class InvalidCredentialsError(Exception):
@@ -43,9 +44,10 @@ def open_session(*, user: User, now: datetime) -> TokenPair:
 def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     """Spend a refresh token and return its successors; one token ever makes one pair.
 
-    A token that was spent within the last ten seconds returns the same pair again: two tabs
-    refresh at once, or an answer was lost. One that was spent before that is in the hands of a
-    thief, or of the owner after a thief, so the session ends.
+    A token that was spent within the last ten seconds returns the same pair again, also when that
+    pair's own token has been spent since: two tabs refresh at once, or an answer was lost. One that
+    was spent before that is in the hands of a thief, or of the owner after a thief, so the session
+    ends.
 
     Raises InvalidCredentialsError.
     """
@@ -58,11 +60,13 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
         if _spend(session, presented_hash, pair, now):
             return pair
         # Another request has just spent the token: this one gets the same pair.
-        session.refresh_from_db(fields=["previous_refresh_hash", "refreshed_at", "revoked_at"])
+        session.refresh_from_db(
+            fields=["previous_refresh_hash", "refreshed_at", "spent_before", "revoked_at"]
+        )
         if session.revoked_at is not None:
             raise InvalidCredentialsError(tokens.INVALID_TOKEN)
-    if _was_just_spent(session, presented_hash, now):
-        return _issue_pair(session.user, session.pk, session.refreshed_at, presented_hash)
+    if (spent_at := _just_spent(session, now).get(presented_hash)) is not None:
+        return _issue_pair(session.user, session.pk, spent_at, presented_hash)
 
     end_session(session=session, now=now)
     principal = Principal.for_user(session.user, ip=ip)
@@ -83,21 +87,25 @@ def _issue_pair(user: User, session_id: UUID, now: datetime, successor_of: str =
 
 def _spend(session: Session, presented_hash: str, pair: TokenPair, now: datetime) -> bool:
     """Replace the session's refresh token. Returns whether this request is the one that did."""
+    spent_before = list(_just_spent(session, now).items())
     unspent = Session.objects.filter(pk=session.pk, refresh_hash=presented_hash, revoked_at=None)
     return bool(
         unspent.update(
             refresh_hash=tokens.hash_token(pair.refresh_token),
             previous_refresh_hash=presented_hash,
+            spent_before=[[name, at.isoformat()] for name, at in spent_before[-MAX_SPENT_BEFORE:]],
             refreshed_at=now,
             expires_at=min(tokens.refresh_expiry(now), session.created_at + MAX_SESSION_AGE),
         )
     )
 
 
-def _was_just_spent(session: Session, presented_hash: str, now: datetime) -> bool:
-    """Whether this was the session's refresh token until a moment ago."""
-    is_previous = session.previous_refresh_hash == presented_hash
-    return is_previous and now - session.refreshed_at <= REPLAY_WINDOW
+def _just_spent(session: Session, now: datetime) -> dict[str, datetime]:
+    """Return the hashes of the session's tokens that were spent until a moment ago, and when."""
+    spent = {name: datetime.fromisoformat(at) for name, at in session.spent_before}
+    if session.previous_refresh_hash:
+        spent[session.previous_refresh_hash] = session.refreshed_at
+    return {name: at for name, at in spent.items() if now - at <= REPLAY_WINDOW}
 
 
 def end_session(*, session: Session, now: datetime) -> None:

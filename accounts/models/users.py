@@ -70,6 +70,12 @@ class Session(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
     refresh_hash = models.CharField(max_length=64)
     previous_refresh_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    spent_before = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="hashes of the tokens spent before the previous one, a moment ago, and when",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     refreshed_at = models.DateTimeField()
     expires_at = models.DateTimeField()

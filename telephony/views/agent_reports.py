@@ -14,7 +14,7 @@ from telephony.services.call_control import CALL_HAS_ENDED
 from telephony.views.foreseen import outcome_of
 from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
 from voiceops.api import error_codes
-from voiceops.api.errors import json_error
+from voiceops.api.errors import json_error, method_not_allowed
 from voiceops.api.parsers import parse_json
 from voiceops.core.errors import NotFound
 
@@ -33,7 +33,7 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
     if call_id is None:
         return json_error(401)
     if request.method != "POST":
-        return json_error(405)
+        return method_not_allowed("POST")
     if request.content_type != "application/json":
         return json_error(415)
     body = read_raw_body(request, MAX_REPORT_BYTES)

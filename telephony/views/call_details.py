@@ -38,7 +38,7 @@ class CallDetailsViewSet(BaseCallViewSet):
     slow_actions = ("recording",)
     required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
-    @extend_schema(responses=EventSerializer(many=True))
+    @extend_schema(parameters=[WalkQuery], responses=EventSerializer(many=True))
     @action(detail=True)
     def events(self, request: Request, pk: str) -> Response:
         """The call's timeline, oldest event first."""

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
-from voiceops.api.errors import json_error
+from voiceops.api.errors import json_error, method_not_allowed
 
 MALFORMED = "Malformed request body"
 RECEIVED = b'{"detail": "Received"}'
@@ -34,4 +34,4 @@ def read_signed_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
         check_signature(body, request.META.get("HTTP_AUTHORIZATION", ""))
     except BadSignature:
         return json_error(401)
-    return json_error(405) if request.method != "POST" else body
+    return method_not_allowed("POST") if request.method != "POST" else body

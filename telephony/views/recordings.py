@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.recording_storage import LinkExpired
 from telephony.services.recording_files import open_linked_recording
-from voiceops.api.errors import json_error
+from voiceops.api.errors import json_error, method_not_allowed
 from voiceops.core.errors import NotFound
 
 RANGE_HEADER = re.compile(r"bytes=(\d*)-(\d*)")
@@ -21,7 +21,7 @@ DOWNLOAD_CHUNK_BYTES = 64 * 1024
 def recording_file(request: HttpRequest, token: str) -> HttpResponse | StreamingHttpResponse:
     """Send the recording that the link's token names, or the part that `Range` asks for."""
     if request.method not in ("GET", "HEAD"):
-        return json_error(405)
+        return method_not_allowed("GET", "HEAD")
     try:
         name, file, size = open_linked_recording(token)
     except LinkExpired:

@@ -114,6 +114,8 @@ def test_a_client_that_has_the_description_gets_304() -> None:
     other = Client(headers={"If-None-Match": '"another"'}).get("/openapi.json")
 
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert again["Cache-Control"] == first["Cache-Control"] == "max-age=600"
+    assert "Accept-Encoding" in again["Vary"]
     assert (other.status_code, other.content) == (200, first.content)
 
 

@@ -229,6 +229,13 @@ def test_address_of_the_api_in_mails_answers_browsers_as_programs(db: None) -> N
     assert bodies == [(405, {"detail": "Method not allowed"})] * 2
 
 
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_first_page_is_unknown_to_programs_whatever_they_send(method: str, db: None) -> None:
+    answer = getattr(Client(enforce_csrf_checks=True), method)("/")
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found"})
+
+
 def test_signing_out_ends_the_session(ours: Workspace) -> None:
     user = make.member(ours)
     browser = reader(user)

@@ -25,6 +25,7 @@ def test_plain_pages_accept_get_only(path: str) -> None:
     response = Client(enforce_csrf_checks=True).post(path)
 
     assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
+    assert response.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.django_db

@@ -131,6 +131,18 @@ def test_downloads_and_streams_are_texts_with_their_columns_and_types() -> None:
     assert data == progress["application/json"]["examples"]["example"]["value"]
 
 
+def test_lists_that_can_be_walked_say_so() -> None:
+    walked = {
+        path
+        for path, methods in described()["paths"].items()
+        for parameter in methods.get("get", {}).get("parameters", ())
+        if parameter["name"] == "after_id"
+    }
+
+    lists = {"/calls", "/calls/{id}/events", "/batches/{id}/recipients"}
+    assert walked == lists | {"/calls/export.csv"}
+
+
 def test_operations_have_ids_that_are_names_in_every_language() -> None:
     names = [name for name, _ in operations()]
 

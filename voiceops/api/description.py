@@ -10,8 +10,10 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_safe
+from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer2
 
@@ -46,9 +48,9 @@ def _digest_once() -> str:
 # A POST is answered with 405, and must not fail earlier for a missing CSRF token.
 @csrf_exempt
 @require_safe
+@vary_on_headers("Accept-Encoding")
+@cache_control(max_age=MAX_AGE_SECONDS)
 @condition(etag_func=description_etag)
 def describe_api(request: HttpRequest) -> HttpResponse:
     """The OpenAPI description of every route; 304 for a client that has it already."""
-    response = HttpResponse(render_description(), content_type="application/json")
-    response.headers["Cache-Control"] = f"max-age={MAX_AGE_SECONDS}"
-    return response
+    return HttpResponse(render_description(), content_type="application/json")

@@ -177,6 +177,13 @@ def json_error(status: int, message: str | None = None) -> JsonResponse:
     return JsonResponse({"detail": detail}, status=status, headers=headers)
 
 
+def method_not_allowed(*methods: str) -> JsonResponse:
+    """Return the documented 405 of a view outside REST framework that answers these methods."""
+    response = json_error(405)
+    response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
 def list_errors(details: Any, location: str) -> list[dict[str, Any]]:
     """Return REST framework's nested details as the documented flat list.
 

@@ -112,7 +112,7 @@ def read_page(
         first = found[0]
         total = first[-1] if isinstance(first, tuple) else getattr(first, TOTAL)
         return _bodies_of(found, kind, page, context), total
-    if not bounds.start:
+    if not bounds.start and source.narrow is None:
         return [], 0
     counted = _keep(
         (source.key, "count"),

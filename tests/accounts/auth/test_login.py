@@ -5,7 +5,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from accounts.auth import tokens
+from accounts.auth import sessions, tokens
 from accounts.models import AuditEntry, Membership, Session, User, Workspace
 from accounts.roles import Role
 from tests import make
@@ -158,6 +158,35 @@ def test_a_refresh_token_used_again_within_ten_seconds_returns_the_same_pair() -
     assert client.get("/auth/me").status_code == 200
     assert client.post("/auth/refresh").status_code == 200
     assert AuditEntry.unscoped.filter(action="session.token_reused").count() == 0
+
+
+@pytest.mark.django_db
+def test_a_refresh_token_used_again_returns_its_pair_also_when_that_was_refreshed_since() -> None:
+    client = register()
+    old = client.cookies["refresh_token"].value
+    pairs = [client.post("/auth/refresh").json() for _ in range(3)]
+
+    again = APIClient().post("/auth/refresh", {"refresh_token": old})
+
+    assert (again.status_code, again.json()) == (200, pairs[0])
+    assert client.post("/auth/refresh").status_code == 200
+    assert AuditEntry.unscoped.filter(action="session.token_reused").count() == 0
+
+
+@pytest.mark.django_db
+def test_a_refresh_token_used_again_later_ends_although_others_were_just_spent() -> None:
+    start = timezone.now()
+    spent = [sessions.open_session(user=make.user(), now=start).refresh_token]
+    for seconds in (0, 8, 16):
+        later = start + timedelta(seconds=seconds)
+        pair = sessions.refresh_session(token=spent[-1], now=later, ip=None)
+        spent.append(pair.refresh_token)
+    now = start + timedelta(seconds=18)
+
+    assert sessions.refresh_session(token=spent[1], now=now, ip=None).refresh_token == spent[2]
+    with pytest.raises(sessions.InvalidCredentialsError):
+        sessions.refresh_session(token=spent[0], now=now, ip=None)
+    assert Session.objects.get().revoked_at == now
 
 
 @pytest.mark.django_db

@@ -79,6 +79,30 @@ def test_walk_keeps_filters_and_total(ours: Workspace, theirs: Workspace) -> Non
     }
 
 
+def test_empty_page_at_the_end_of_a_walk_has_the_true_total(ours: Workspace) -> None:
+    kept = [make.call(ours, to_number="+12025550111") for _ in range(3)]
+    make.call(ours)
+    batch = make.batch(ours)
+    people = [make.recipient(batch) for _ in range(2)]
+    client = make.client(ours)
+
+    ends = [
+        client.get(path, {**filters, name: str(pk), "page_size": 2}).json()
+        for path, filters, name, pk in [
+            ("/calls", {"to": "+12025550111"}, "after_id", kept[-1].pk),
+            ("/calls", {"to": "+12025550111"}, "before_id", kept[0].pk),
+            (f"/batches/{batch.pk}/recipients", {"status": "pending"}, "after_id", people[-1].pk),
+        ]
+    ]
+
+    end = {"items": [], "page": None, "page_size": 2}
+    assert ends == [
+        {**end, "total": 3, "total_pages": 2},
+        {**end, "total": 3, "total_pages": 2},
+        {**end, "total": 2, "total_pages": 1},
+    ]
+
+
 def test_walk_forward_waits_for_an_attempt_that_is_about_to_be_dialled(ours: Workspace) -> None:
     batch = make.batch(ours)
     attempt = make.call(ours, batch_id=batch.pk)  # listed once it is dialled

@@ -81,6 +81,7 @@ def test_get_is_405_and_a_form_is_415(ours: Workspace) -> None:
     posted = Client().post(f"/calls/{call.pk}/report", data={"a": 1}, headers=headers)
 
     assert (got.status_code, got.json()) == (405, {"detail": "Method not allowed"})
+    assert got.headers["Allow"] == "POST"
     assert (posted.status_code, posted.json()) == (415, {"detail": "Unsupported media type"})
 
 
