@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.auth.principal import Principal, is_still_valid
 from accounts.models import ApiKey, Membership, Session, User, Workspace
 from accounts.roles import Role
-from batches.models import Batch
+from batches.models import Batch, Recipient
 from batches.reporting import progress
 from batches.reporting.progress import progress_of
 from batches.views import progress as progress_stream
@@ -136,6 +136,22 @@ def test_stream_follows_batch_until_it_ends(ours: Workspace, monkeypatch: Any) -
     assert [json.loads(event.removeprefix(b"data: "))["status"] for event in last] == ["completed"]
 
 
+def test_stream_of_a_stopped_batch_ends_with_its_last_call(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
+    batch = make.batch(ours, status=Batch.Status.STOPPED, started_at=NOW, ended_at=NOW)
+    person = make.recipient(batch, status=Recipient.Status.IN_CALL, due_at=None)
+    events = progress_stream.progress_events(batch)
+    first = json.loads(next(events).partition(b"data: ")[2])
+    Recipient.unscoped.filter(pk=person.pk).update(status=Recipient.Status.COMPLETED)
+
+    last = [json.loads(event.removeprefix(b"data: ")) for event in events]
+
+    assert first["counts"]["in_call"] == 1
+    assert [(each["counts"]["in_call"], each["counts"]["completed"]) for each in last] == [(0, 1)]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_stream_sends_one_event_when_all_places_are_in_use() -> None:
     ours, others = running(make.workspace()), running(make.workspace())
@@ -167,10 +183,9 @@ def test_stream_ends_when_the_batch_is_deleted(ours: Workspace) -> None:
 
 
 def test_stream_ends_when_access_is_lost(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_stream, "ACCESS_CHECK_SECONDS", 0.0)
     monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
     batch = make.batch(ours, status="running")
-    permissions = iter([True, True, False])
+    permissions = iter([True, False])
 
     events = list(progress_stream.progress_events(batch, has_access=lambda: next(permissions)))
 
