@@ -19,12 +19,12 @@ from django.http import (
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import View
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.auth.authentication import ApiAuthentication
+from accounts.auth.origin import own_page
 from accounts.auth.principal import Principal
 from accounts.auth.tokens import NO_ID, as_uuid
 from accounts.roles import Role
@@ -159,11 +159,9 @@ def is_part(request: HttpRequest) -> bool:
     return "HX-Request" in request.headers
 
 
-def next_page(request: HttpRequest, values: QueryDict) -> str:
+def next_page(values: QueryDict) -> str:
     """Return the page of ours that the reader wanted before the door, or the first one."""
-    page = values.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(page, allowed_hosts=None)
-    return page if is_ours and page.startswith("/") else reverse("console:home")
+    return own_page(values.get("next", ""), default=reverse("console:home"))
 
 
 def sees_numbers(principal: Principal) -> bool:

@@ -1,7 +1,10 @@
+"""Whether a request, or an address that a page is to lead to, is one of our own pages'."""
+
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
@@ -26,6 +29,12 @@ def require_own_origin(request: Request | HttpRequest) -> None:
         is_foreign = origin not in trusted
     if is_foreign:
         raise PermissionDenied("Origin not allowed")
+
+
+def own_page(page: str, *, default: str) -> str:
+    """Return the path of a page of ours, to which a visitor may be led; the default for others."""
+    is_ours = url_has_allowed_host_and_scheme(page, allowed_hosts=None)
+    return page if is_ours and page.startswith("/") else default
 
 
 def _origin_of(url: str) -> str:

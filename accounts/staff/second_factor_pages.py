@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import segno
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
@@ -12,12 +11,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.auth import attempt_limits, second_factor
+from accounts.auth.origin import own_page
 from accounts.models import SecondFactor, User
 from accounts.staff.base import principal_of
 from accounts.staff.login import (
@@ -98,13 +96,11 @@ def set_up(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     form = CodeForm(request, factor)
     if form.is_valid():
         return render(request, "codes", codes=form.recovery_codes, next=next_page(request))
-    qr_code = segno.make(second_factor.provisioning_uri(factor), error="m")
-    picture = qr_code.svg_inline(scale=5, dark="#000", light="#fff", border=3)
     return render(
         request,
         "setup",
         form=form,
-        picture=mark_safe(picture),  # noqa: S308 - SVG squares by segno, nothing from outside
+        picture=second_factor.qr_code_of(factor),
         secret=second_factor.decrypt_secret(factor),
         is_required=settings.STAFF_SECOND_FACTOR,
     )
@@ -132,8 +128,4 @@ def render(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
 
 def next_page(request: HttpRequest) -> str:
     """Return the page in `next` if it is one of ours, else the start page."""
-    wanted = request.GET.get("next", "")
-    is_own = url_has_allowed_host_and_scheme(
-        wanted, {request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if is_own else reverse("admin:index")
+    return own_page(request.GET.get("next", ""), default=reverse("admin:index"))

@@ -145,8 +145,7 @@ def _queue(
 
 def _claim(import_id: UUID) -> SuppressionImport | None:
     now = database_now()
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-    rows = SuppressionImport.unscoped.filter(free, pk=import_id, status__in=Status.open())
+    rows = unread_imports(now).filter(pk=import_id)
     if not rows.update(status=Status.RUNNING, lease_expires_at=now + SUPPRESSION_LEASE):
         return None
     return SuppressionImport.unscoped.select_related("workspace").get(pk=import_id)

@@ -62,7 +62,7 @@ class SignInView(Door):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if authenticate(request)[1] is not None:
-            return redirect(next_page(request, request.GET))
+            return redirect(next_page(request.GET))
         return super().get(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -73,7 +73,7 @@ class SignInView(Door):
             )
         except Refused as refusal:
             return self._ask_again(request, refusal)
-        return enter(request, answer, next_page(request, request.POST))
+        return enter(request, answer, next_page(request.POST))
 
     def _ask_again(self, request: HttpRequest, refusal: Refused) -> HttpResponse:
         form = Form.refused(request.POST.dict(), refusal)
@@ -121,7 +121,7 @@ class ContinueView(View):
     """
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        page = next_page(request, request.GET)
+        page = next_page(request.GET)
         is_own = request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
         has_token = REFRESH_COOKIE in request.COOKIES
         if not (is_own and has_token) and "again" not in request.GET:

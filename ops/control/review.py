@@ -39,7 +39,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     waiting = limit_rows(in_review(), request.user)
     if request.method == "POST":
-        _decide(request, waiting)
+        _decide(request)
         return redirect("admin:review")
     rows = waiting.select_related("batch", "workspace").order_by("pk")[:CASES_PER_PAGE]
     total = count_up_to(waiting, MAX_COUNTED)
@@ -54,7 +54,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/control/review.html", context)
 
 
-def _decide(request: HttpRequest, waiting: Any) -> None:
+def _decide(request: HttpRequest) -> None:
     if not request.user.has_perm("batches.change_recipient"):
         raise PermissionDenied
     pk, decision = request.POST.get("recipient", ""), request.POST.get("decision", "")

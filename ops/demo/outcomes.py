@@ -6,18 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# The last columns of results.csv (docs/reference/api-contract.md §7). They are found by position,
-# because uploaded columns may have the same names.
-RESULT_COLUMNS = (
-    "status",
-    "outcome",
-    "reason",
-    "attempts",
-    "sip_status_code",
-    "called_at",
-    "duration_seconds",
-    "call_id",
-)
+from batches.domain.spreadsheets import RESULT_COLUMNS
+
 BAR_WIDTH = 30
 
 
@@ -36,7 +26,10 @@ class ResultRow:
 
 
 def read_results(path: Path) -> list[ResultRow]:
-    """Raises ValueError when the file does not end in the columns of a results.csv."""
+    """Read the last columns, found by position: uploaded ones may have the same names.
+
+    Raises ValueError when the file does not end in the columns of a results.csv.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)
         header = next(lines, [])

@@ -52,14 +52,13 @@ class KeptAnswers:
         if foreseen is None or not is_usual(environ):
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
         if (environ["PATH_INFO"], body) != (foreseen.path, foreseen.body):
-            environ["wsgi.input"] = io.BytesIO(body)
             return self._application(environ, start_response)
         trust_forwarded_headers(environ)
         key = (foreseen.goes_on, *(environ.get(name) for name in DECISIVE_NAMES))
         kept = self._kept.get(key)
         if kept is None:
-            environ["wsgi.input"] = io.BytesIO(body)
             return self._answer_first(key, environ, start_response)
         headers, content = kept
         request_id = choose_request_id(environ.get("HTTP_X_REQUEST_ID", ""))

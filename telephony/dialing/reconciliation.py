@@ -145,7 +145,7 @@ def gather_reports(call: Call, callee: Participant | None = None) -> Reports:
     events = callee_events(call)
     departures = _last_departures(events)
     legs = [
-        _leg_of(event, rang)
+        _leg_of(event, rang=rang)
         for event in events
         if event.event not in LEFT_EVENTS or event in departures
     ]
@@ -192,7 +192,7 @@ def _last_departures(events: list[InboxEvent]) -> list[InboxEvent]:
     ]
 
 
-def _leg_of(event: InboxEvent, rang: bool) -> Leg:
+def _leg_of(event: InboxEvent, *, rang: bool) -> Leg:
     participant = _participant_of(event)
     has_left = event.event in LEFT_EVENTS
     reason = str(participant.get("disconnectReason", "")) if has_left else None

@@ -41,5 +41,6 @@ def current_foreseen() -> Foreseen | None:
 def outcome_of(request: HttpRequest, body: bytes) -> bool | None:
     """Return what came of a request with this body; None when it is not stored yet."""
     found = current_foreseen()
-    is_this = found is not None and (found.path, found.body) == (request.path_info, body)
-    return found.goes_on if found is not None and is_this else None
+    if found is None or (found.path, found.body) != (request.path_info, body):
+        return None
+    return found.goes_on

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db import connections, models, transaction
+from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 from django.db.models.sql import UpdateQuery
 
-from voiceops.db.compiled_query import Parameter, kept_cursor
+from voiceops.db.compiled_query import Parameter, default_connection, kept_cursor
 
 # Of more rows in one statement, each length would be another statement to keep.
 MAX_KEPT_ROWS = 16
@@ -65,8 +65,7 @@ class CompiledUpdate:
         """
         if values.keys() != self._parameters.keys():
             raise TypeError(f"The update needs values of {sorted(self._parameters)}")
-        # Calls are read where they are written: there is one database.
-        connection = connections["default"]
+        connection = default_connection()
         sql, parts = self._statement(connection)
         arguments = tuple(
             part.output_field.get_db_prep_save(values[part.name], connection)
@@ -87,7 +86,7 @@ class CompiledUpdate:
         """
         if not rows:
             return []
-        connection = connections["default"]
+        connection = default_connection()
         names = list(self._parameters)
         if connection.vendor != "postgresql":
             with transaction.atomic(savepoint=False):
@@ -102,44 +101,48 @@ class CompiledUpdate:
             cursor.execute(sql, arguments)
             return [key for (key,) in cursor.fetchall()]
 
-    def _statement_of_many(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
-        if self._of_many is None:
-            given = [_GivenColumn(name, kind) for name, kind in self._parameters.items()]
-            rows, changes = self._build(**{column.name: column for column in given})
-            query: Any = rows.query.chain(UpdateQuery)
-            query.add_update_values(dict(changes))
-            compiler = query.get_compiler(using=connection.alias)
-            update, constants = compiler.as_sql()
-            where, _ = compiler.compile(query.where)
-            quote = connection.ops.quote_name
-            table, key = quote(rows.model._meta.db_table), quote(rows.model._meta.pk.column)
-            arrays = [f"%s::{column.output_field.db_type(connection)}[]" for column in given]
-            names = ", ".join(quote(column.name) for column in given)
-            first = f"given.{quote(given[0].name)}"
-            self._of_many = (
-                (
-                    f"WITH given ({names}) AS (SELECT * FROM unnest({', '.join(arrays)})), "  # noqa: S608 names of our own
-                    f"free AS MATERIALIZED (SELECT {key} AS key FROM {table} "
-                    f"WHERE {key} = ANY({arrays[0]}) FOR NO KEY UPDATE SKIP LOCKED) "
-                    f"{update.removesuffix(f' WHERE {where}')} FROM given, free "
-                    f"WHERE {first} = free.key AND {where} "
-                    f"RETURNING {first}"
-                ),
-                constants,
-            )
-        return self._of_many
-
     def _statement(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
         statement = self._statements.get(connection.vendor)
         if statement is None:
             with self._compiling:
-                markers = {name: Parameter(name, kind) for name, kind in self._parameters.items()}
-                rows, changes = self._build(**markers)
-                query: Any = rows.query.chain(UpdateQuery)
-                query.add_update_values(dict(changes))
-                statement = query.get_compiler(using=connection.alias).as_sql()
+                statement = self._compiler(Parameter, connection)[1].as_sql()
                 self._statements[connection.vendor] = statement
         return statement
+
+    def _statement_of_many(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
+        if self._of_many is None:
+            with self._compiling:
+                self._of_many = self._compile_many(connection)
+        return self._of_many
+
+    def _compile_many(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
+        """Return Django's UPDATE, of the rows that are given and locked by nobody."""
+        model, compiler = self._compiler(_GivenColumn, connection)
+        update, constants = compiler.as_sql()
+        where, _ = compiler.compile(compiler.query.where)
+        quote = connection.ops.quote_name
+        table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+        names = [quote(name) for name in self._parameters]
+        arrays = [f"%s::{field.db_type(connection)}[]" for field in self._parameters.values()]
+        sql = (
+            f"WITH given ({', '.join(names)}) AS (SELECT * FROM unnest({', '.join(arrays)})), "  # noqa: S608 names of our own
+            f"free AS MATERIALIZED (SELECT {key} AS key FROM {table} "
+            f"WHERE {key} = ANY({arrays[0]}) FOR NO KEY UPDATE SKIP LOCKED) "
+            f"{update.removesuffix(f' WHERE {where}')} FROM given, free "
+            f"WHERE given.{names[0]} = free.key AND {where} "
+            f"RETURNING given.{names[0]}"
+        )
+        return sql, constants
+
+    def _compiler(
+        self, value_of: Callable[..., Expression], connection: BaseDatabaseWrapper
+    ) -> tuple[Any, Any]:
+        """Return the model, and Django's compiler of the UPDATE with these values in it."""
+        values = {name: value_of(name, field) for name, field in self._parameters.items()}
+        rows, changes = self._build(**values)
+        query: Any = rows.query.chain(UpdateQuery)
+        query.add_update_values(dict(changes))
+        return rows.model, query.get_compiler(using=connection.alias)
 
 
 def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> int:
@@ -153,7 +156,7 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
     if len(rows) > MAX_KEPT_ROWS:
         found = model._base_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
         return len(found)
-    connection = connections["default"]
+    connection = default_connection()
     fields = model._meta.concrete_fields
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection)
@@ -161,12 +164,17 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
         for field in fields
     ]
     with kept_cursor(connection, is_prepared=True) as cursor:
-        cursor.execute(_insert_sql(model, len(rows), ignore_conflicts, connection), values)
+        sql = _insert_sql(model, len(rows), connection, ignore_conflicts=ignore_conflicts)
+        cursor.execute(sql, values)
         return int(cursor.rowcount)
 
 
 def _insert_sql(
-    model: type[models.Model], count: int, ignore_conflicts: bool, connection: BaseDatabaseWrapper
+    model: type[models.Model],
+    count: int,
+    connection: BaseDatabaseWrapper,
+    *,
+    ignore_conflicts: bool,
 ) -> str:
     key = (model, count, ignore_conflicts, connection.vendor)
     sql = _insert_statements.get(key)
