@@ -105,7 +105,8 @@ BATCH_OPERATIONS = {
     "batches_recipients_create": Operation(
         "Append recipients",
         "More rows, as a file or in JSON. `on_existing` says what becomes of rows whose external "
-        "id the batch has already.",
+        "id the batch has already. The rows are read in the background: the batch keeps its "
+        "status, and does not complete before.",
         f"batch_validating batch_reading batch_ended {LIST_ERRORS}",
     ),
     "batches_recipients_release": Operation(

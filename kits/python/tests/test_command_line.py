@@ -5,6 +5,8 @@ import os
 import pty
 import subprocess
 import sys
+import time
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +121,33 @@ def test_upload_without_start_calls_no_recipient_and_names_the_next_step(
     assert tail.code == 0
 
 
+@pytest.mark.usefixtures("prepared")
+def test_rejected_rows_are_printed_corrected_and_appended(
+    terminal: Terminal, voiceops: VoiceOps, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("phone,name\n+12025550100,Ada\n12345,Grace\n")
+    arguments = ("batches", "upload", str(file), "--agent", AGENT, "--number", NUMBER)
+    batch = json.loads(terminal.run(*arguments, "--watch", "--json").out)["id"]
+
+    rejected = terminal.run("batches", "rejected", batch)
+    file.write_text(rejected.out.replace("12345,", "+12025550160,"))
+    appended = terminal.run("batches", "append", batch, str(file), "--json")
+    for _ in range(300):  # read in the background
+        if voiceops.batches.get(batch).counts.total == 2:
+            break
+        time.sleep(0.1)
+    numbers = json.loads(terminal.run("phone-numbers", "list", "--json").out)
+
+    assert rejected.out.splitlines()[1].startswith("12345,Grace,3,invalid_number,")
+    assert json.loads(appended.out)["id"] == batch
+    assert [each.phone_number for each in voiceops.batches.recipients(batch)] == [
+        "+12025550100",
+        "+12025550160",
+    ]
+    assert NUMBER in [number["phone_number"] for number in numbers]
+
+
 def test_agents_are_pulled_into_files_and_pushed_back(
     terminal: Terminal, voiceops: VoiceOps, tmp_path: Path
 ) -> None:
@@ -194,6 +223,7 @@ def test_a_login_is_stored_for_its_user_alone(installation: Installation, tmp_pa
     assert elsewhere.code == 4  # the stored key goes to its own server only
 
 
+@pytest.mark.usefixtures("prepared")
 def test_failures_are_a_sentence_a_hint_and_an_exit_code(
     terminal: Terminal, installation: Installation, list_file: Path, tmp_path: Path
 ) -> None:
@@ -202,12 +232,18 @@ def test_failures_are_a_sentence_a_hint_and_an_exit_code(
     wrong = Terminal(tmp_path, VOICEOPS_URL=installation.url, VOICEOPS_API_KEY="vo_wrong")
     refused = wrong.run("batches", "list")
     usage = terminal.run("batches", "show")
+    number = terminal.run("batches", "upload", str(list_file), "--agent", AGENT, "--number", "+1")
 
     assert unknown == Done(1, "", "Batch not found (404 batch_not_found)\n")
     assert agent == Done(
         1,
         "",
         "There is no agent named 'Nobody'\nSee what there is with: voiceops agents list\n",
+    )
+    assert number == Done(
+        1,
+        "",
+        "There is no phone number +1\nSee what there is with: voiceops phone-numbers list\n",
     )
     assert (refused.code, refused.err.splitlines()[-1]) == (4, "Log in again with: voiceops login")
     assert usage.code == 2
@@ -238,7 +274,7 @@ def test_colours_are_for_terminals_alone(
     assert "\x1b[" not in terminal.run("batches", "list").out
 
 
-def test_every_command_has_help_and_the_shell_completes(terminal: Terminal) -> None:
+def test_every_command_has_help_and_the_shell_completes(terminal: Terminal, tmp_path: Path) -> None:
     help_pages = [
         terminal.run(*command, "--help")
         for command in ((), ("batches",), ("batches", "upload"), ("calls", "tail"), ("mcp",))
@@ -246,6 +282,8 @@ def test_every_command_has_help_and_the_shell_completes(terminal: Terminal) -> N
     typed = {"_VOICEOPS_COMPLETE": "complete_bash", "COMP_WORDS": "voiceops ba", "COMP_CWORD": "1"}
     terminal.variables |= typed
     completion = terminal.run()
+    version = Terminal(tmp_path).run("--version")
 
+    assert version == Done(0, f"voiceops {metadata.version('voiceops')}\n", "")
     assert all(page.code == 0 and "Usage: voiceops" in page.out for page in help_pages)
     assert completion.out == "batches\n"

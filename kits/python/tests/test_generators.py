@@ -1,5 +1,5 @@
-"""Clients that other generators make from the OpenAPI document compile; those in Python and
-TypeScript upload a list, follow it and read its results.
+"""Clients that other generators make from the OpenAPI document compile, upload a list, follow it
+and read its results. That in Go needs Go, and a module of the Go module proxy.
 """
 
 import os
@@ -88,6 +88,8 @@ def with_openapi_generator_for_go(folder: Path) -> Path:
     # Go would have two things of one name: the type `NewApiKey`, and the maker of an `ApiKey`.
     names = ("--model-name-mappings", "NewApiKey=CreatedApiKey,NewWebhook=CreatedWebhook")
     openapi_generator("go", folder, "--additional-properties", "enumClassPrefix=true", *names)
+    (folder / "job").mkdir()
+    shutil.copy(CLIENTS / "with_openapi_generator.go", folder / "job")
     return folder
 
 
@@ -122,7 +124,9 @@ def test_openapi_generator_for_python(made: Makers, job: list[str]) -> None:
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
-def test_openapi_generator_for_go(made: Makers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openapi_generator_for_go(
+    made: Makers, job: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = made["with_openapi_generator_for_go"].result()
     monkeypatch.setenv("GOFLAGS", "-mod=mod")
     monkeypatch.setenv("GOTOOLCHAIN", "local")
@@ -132,4 +136,6 @@ def test_openapi_generator_for_go(made: Makers, monkeypatch: pytest.MonkeyPatch)
     if done.returncode != 0:
         pytest.skip(f"Go is too old, or cannot load the client's one module: {done.stderr[-200:]}")
 
-    run("go", "build", "./...", cwd=folder)
+    run("go", "build", "-o", "client", "./job", cwd=folder)
+
+    assert run(folder / "client", *job, cwd=folder) == RESULTS

@@ -111,6 +111,7 @@ class Command(BaseCommand):
         self.report(
             f"""
   results       {result.results_file}
+  console       {request.url}/
   API docs      {request.url}/docs
   admin         {request.url}/admin/
   log in as     {email} with {password}

@@ -21,7 +21,7 @@ class Agents(operations.Agents):
     def find(self, name: str) -> models.Agent:
         """Return the agent with this name. Raises NotListed, NotUnique."""
         found = [each for each in self.list(search=name) if each.name == name]
-        return exactly_one(found, f"agent named {name!r}")
+        return exactly_one(found, f"agent named {name!r}", "agents")
 
 
 class PhoneNumbers(operations.PhoneNumbers):
@@ -30,7 +30,7 @@ class PhoneNumbers(operations.PhoneNumbers):
     def find(self, phone_number: str) -> models.PhoneNumber:
         """Return the registered number. Raises NotListed."""
         found = [each for each in self.list() if each.phone_number == phone_number]
-        return exactly_one(found, f"phone number {phone_number}")
+        return exactly_one(found, f"phone number {phone_number}", "phone-numbers")
 
 
 class Batches(operations.Batches):

@@ -23,7 +23,18 @@ class NotUnique(VoiceOpsError):
 
 
 class NotListed(VoiceOpsError):
-    """No object has the name that one was looked up by."""
+    """No object of `group`, e.g. `agents`, has the name that one was looked up by."""
+
+    def __init__(self, what: str, group: str) -> None:
+        self.group = group
+        super().__init__(f"There is no {what}")
+
+
+class FieldAbsent(VoiceOpsError, AttributeError):
+    """The server is older than this package, and does not have the field yet."""
+
+    def __init__(self, model: str, name: str) -> None:
+        super().__init__(f"This server does not send {model}.{name}: it is older than this package")
 
 
 class ApiError(VoiceOpsError):

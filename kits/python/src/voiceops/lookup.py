@@ -8,10 +8,10 @@ from voiceops.errors import NotListed, NotUnique
 T = TypeVar("T")
 
 
-def exactly_one(found: Sequence[T], what: str) -> T:
+def exactly_one(found: Sequence[T], what: str, group: str) -> T:
     """Return the only one. Raises NotListed, NotUnique."""
     if not found:
-        raise NotListed(f"There is no {what}")
+        raise NotListed(what, group)
     if len(found) > 1:
         raise NotUnique(f"There are {len(found)} objects for {what}: use the id instead")
     return found[0]

@@ -21,7 +21,7 @@ class AsyncAgents(operations.AsyncAgents):
     async def find(self, name: str) -> models.Agent:
         """Return the agent with this name. Raises NotListed, NotUnique."""
         found = [each async for each in self.list(search=name) if each.name == name]
-        return exactly_one(found, f"agent named {name!r}")
+        return exactly_one(found, f"agent named {name!r}", "agents")
 
 
 class AsyncPhoneNumbers(operations.AsyncPhoneNumbers):
@@ -30,7 +30,7 @@ class AsyncPhoneNumbers(operations.AsyncPhoneNumbers):
     async def find(self, phone_number: str) -> models.PhoneNumber:
         """Return the registered number. Raises NotListed."""
         found = [each async for each in self.list() if each.phone_number == phone_number]
-        return exactly_one(found, f"phone number {phone_number}")
+        return exactly_one(found, f"phone number {phone_number}", "phone-numbers")
 
 
 class AsyncBatches(operations.AsyncBatches):

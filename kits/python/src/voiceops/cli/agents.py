@@ -48,7 +48,8 @@ def pull(
         )
         names = [each.name for each in found]
         for name in names:
-            exactly_one([each for each in found if each.name == name], f"agent named {name!r}")
+            own = [each for each in found if each.name == name]
+            exactly_one(own, f"agent named {name!r}", "agents")
         for each in found:
             typer.echo(f"{write_agent(folder, each)}: {each.name}")
 
@@ -66,7 +67,8 @@ def push(
         existing = list(voiceops.agents.list())
         for file in files:
             own = [agent for agent in existing if agent.name == file.name]
-            current = exactly_one(own, f"agent named {file.name!r}") if own else None
+            what = f"agent named {file.name!r}"
+            current = exactly_one(own, what, "agents") if own else None
             _push_one(voiceops, file, current, publish=publish, dry_run=dry_run)
 
 

@@ -171,9 +171,27 @@ def stop(
 
 @app.command()
 def reasons(batch_id: BatchId, as_json: JsonOption = False) -> None:
-    """Say why people were not called, and what to do about it."""
+    """Say why recipients were not called, and what to do about it."""
     with connect() as voiceops:
         print_rows(voiceops.batches.reasons(batch_id), REASON_COLUMNS, as_json=as_json)
+
+
+@app.command()
+def rejected(batch_id: BatchId) -> None:
+    """Print the rows that could not be used, as CSV, each with what is wrong with it."""
+    with connect() as voiceops:
+        sys.stdout.buffer.write(voiceops.batches.rejected_csv(batch_id))
+
+
+@app.command()
+def append(batch_id: BatchId, file: ListFile, as_json: JsonOption = False) -> None:
+    """Add the rows of a file to a batch: corrected ones, or more recipients.
+
+    They are read in the background. The batch does not end before.
+    """
+    with connect() as voiceops:
+        batch = voiceops.batches.append_upload(batch_id, file)
+        print_fields(batch, BATCH_FIELDS, as_json=as_json)
 
 
 @app.command()

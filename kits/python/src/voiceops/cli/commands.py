@@ -1,17 +1,18 @@
 """The root of the command line, and the commands that belong to no part of the API."""
 
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from voiceops.cli import agents, batches, calls, suppressions
+from voiceops.cli import agents, batches, calls, phone_numbers, suppressions
 from voiceops.cli.failures import NoCredentials, require
 from voiceops.cli.settings import Login, load_login, login_file, save_login
 from voiceops.client import AsyncVoiceOps, VoiceOps
 
-HELP = """Call lists of people with AI voice agents, from the terminal.
+HELP = """Call lists of recipients with AI voice agents, from the terminal.
 
 VOICEOPS_URL and VOICEOPS_API_KEY name the server and the key; `voiceops login` stores them instead.
 
@@ -24,7 +25,26 @@ app = typer.Typer(
 app.add_typer(batches.app, name="batches")
 app.add_typer(calls.app, name="calls")
 app.add_typer(agents.app, name="agents")
+app.add_typer(phone_numbers.app, name="phone-numbers")
 app.add_typer(suppressions.app, name="suppressions")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"voiceops {version('voiceops')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version_asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

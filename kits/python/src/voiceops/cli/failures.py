@@ -3,6 +3,7 @@
 from voiceops.errors import (
     ApiError,
     ConnectionFailed,
+    FieldAbsent,
     Forbidden,
     NotListed,
     Unauthorized,
@@ -39,7 +40,7 @@ HINTS: list[tuple[type[VoiceOpsError], int, str]] = [
     (Forbidden, NO_ACCESS, "Ask an admin of the workspace for a key with a higher role."),
     (ConnectionFailed, NOT_REACHED, "Check the address (VOICEOPS_URL, or voiceops login)."),
     (BatchNotCompleted, BATCH_NOT_COMPLETED, ""),
-    (NotListed, REFUSED, "See what there is with: voiceops agents list"),
+    (FieldAbsent, REFUSED, "Update the server, or install the package that was made for it."),
 ]
 
 
@@ -48,6 +49,8 @@ def explain(error: VoiceOpsError) -> tuple[str, int]:
     sentence = error.detail if isinstance(error, ApiError) else str(error)
     if isinstance(error, ApiError) and error.code:
         sentence = f"{sentence} ({error.status} {error.code})"
+    if isinstance(error, NotListed):
+        return f"{sentence}\nSee what there is with: voiceops {error.group} list", REFUSED
     for kind, code, hint in HINTS:
         if isinstance(error, kind):
             return f"{sentence}\n{hint}".strip(), code

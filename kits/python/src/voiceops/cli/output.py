@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from voiceops.base import Model
+from voiceops.errors import FieldAbsent
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as the API answers it.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many to list.")]
@@ -48,7 +49,7 @@ def print_rows(rows: Iterable[Model], columns: Columns, *, as_json: bool) -> Non
     if as_json:
         print_json(rows)
         return
-    cells = [[text_of(column(row)) for column in columns.values()] for row in rows]
+    cells = [[_cell(row, column) for column in columns.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for line in [list(columns), *cells]:
         padded = [coloured(cell.ljust(width)) for cell, width in zip(line, widths, strict=True)]
@@ -62,7 +63,15 @@ def print_fields(row: Model, columns: Columns, *, as_json: bool) -> None:
         return
     width = max(map(len, columns))
     for name, column in columns.items():
-        typer.echo(f"{name:{width}}  {coloured(text_of(column(row)))}")
+        typer.echo(f"{name:{width}}  {coloured(_cell(row, column))}")
+
+
+def _cell(row: Model, column: Callable[[Any], object]) -> str:
+    """Return the text of a column; nothing where the server is too old to have it."""
+    try:
+        return text_of(column(row))
+    except FieldAbsent:
+        return ""
 
 
 def text_of(value: object) -> str:
