@@ -6,6 +6,7 @@ from batches.views.batches import BatchViewSet
 from batches.views.callbacks import CallbackViewSet
 from batches.views.column_mappings import SavedMappingViewSet
 from batches.views.downloads import DownloadViewSet
+from batches.views.listed_recipients import ListedRecipientViewSet
 from batches.views.lists import PreviewViewSet
 from batches.views.recipients import ReasonViewSet, RecipientViewSet, RejectedRowViewSet
 from batches.views.saved_reports import SavedReportViewSet
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<pk>/recipients", RecipientViewSet.as_view({"get": "list", "post": "create"})),
     path(f"{recipient}/release", RecipientViewSet.as_view({"post": "release"})),
     path(f"{recipient}/close", RecipientViewSet.as_view({"post": "close"})),
+    path("recipients", ListedRecipientViewSet.as_view({"get": "list"})),
     path("batches/<pk>/reasons", ReasonViewSet.as_view({"get": "list"})),
     path("batches/<pk>/rejected", RejectedRowViewSet.as_view({"get": "list"})),
     *router.urls,

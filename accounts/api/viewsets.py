@@ -32,8 +32,9 @@ from voiceops.api.kept_reads import (
     split_filters,
 )
 from voiceops.api.pagination import is_walk, respond_with_page, validate_query, walk
-from voiceops.api.serializers import EmptyBodySerializer, PageQuery, validate_body
+from voiceops.api.serializers import CAPPED, EmptyBodySerializer, PageQuery, validate_body
 from voiceops.core.errors import Forbidden
+from voiceops.core.lists import MAX_COUNTED_ROWS
 
 DELETED = {"detail": "Deleted"}
 STANDARD_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
@@ -220,6 +221,7 @@ class WorkspaceViewSet(ApiViewSet):
             unique=unique,
             counted=partial(count, query=query) if count else None,
             narrow=narrow if is_walk(query) else None,
+            count_limit=MAX_COUNTED_ROWS + 1 if query.get("total") == CAPPED else None,
         )
         full_context = {**self.get_serializer_context(), **(context or {})}
         return respond_with_page(source, kind, query, full_context)

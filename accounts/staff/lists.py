@@ -11,8 +11,8 @@ from unfold.views import ChangeList
 
 from accounts.staff.filters import chips_of
 from voiceops.core.ids import uuid7
+from voiceops.core.lists import MAX_COUNTED_ROWS
 
-MAX_COUNTED_ROWS = 10_000
 # A filter or a search without an index reads so many of the newest rows of a long table.
 MAX_FILTERED_ROWS = 50_000
 # Of an address: what is no filter, and what narrows a list by an index.

@@ -101,6 +101,26 @@ REASON = {
     "next_step": "They are called when it opens",
     "count": 12,
 }
+NEXT_CALL: dict[str, Any] = {
+    "at": "2027-03-02T14:00:00Z",
+    "code": "window_closed",
+    "text": "The calling window is closed where the recipient is",
+    "next_step": "They are called when it opens",
+}
+LISTED_RECIPIENT: dict[str, Any] = {
+    "id": EXAMPLE_RECIPIENT_ID,
+    "batch_id": EXAMPLE_BATCH_ID,
+    "batch_name": "Reminders of March",
+    "batch_status": "running",
+    "row_number": 17,
+    "phone_number": "+12025550123",
+    "variables": {"name": "Ada", "date": "Tuesday"},
+    "status": "retrying",
+    "reason": "window_closed",
+    "attempts": 1,
+    "outcome": "no_answer",
+    "next_call": NEXT_CALL,
+}
 CALLBACK_EXAMPLE: dict[str, Any] = {
     "id": OTHER_ID,
     "recipient_id": EXAMPLE_RECIPIENT_ID,
@@ -169,6 +189,8 @@ BATCH_EXAMPLES: dict[str, Any] = {
     "Recipient": RECIPIENT_EXAMPLE,
     "RejectedRow": REJECTED,
     "ReasonCount": REASON,
+    "ListedRecipient": LISTED_RECIPIENT,
+    "NextCall": NEXT_CALL,
     "Callback": CALLBACK_EXAMPLE,
     "NewCallbackRequest": {"recipient_id": EXAMPLE_RECIPIENT_ID, "at": "2027-03-01T16:30:00Z"},
     "PatchedCallbackRequest": {"at": "2027-03-02T16:30:00Z"},

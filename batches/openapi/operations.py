@@ -23,6 +23,7 @@ REJECTED_EXAMPLE = csv_text(
 )
 BATCH_TAGS = {
     "batches": "Lists of recipients that are called one after the other, within their limits.",
+    "recipients": "The lists that a number stands in.",
     "callbacks": "Calls at a time that the callee asked for.",
     "column-mappings": "Saved meanings of the columns of lists.",
     "suppressions": "Numbers that are never called, whoever asks.",
@@ -189,6 +190,12 @@ BATCH_OPERATIONS = {
     ),
     "saved_reports_unsubscribe": Operation(
         "End a weekly e-mail", "Also where there is none; the e-mail has a link that does it, too."
+    ),
+    "recipients_list": Operation(
+        "Find the lists that a number stands in",
+        "Newest first, with when the person is called next and which rule decides it: the calling "
+        "window, a retry, a limit, a budget, or the state of the batch.",
+        "invalid_phone_number",
     ),
     "suppressions_list": Operation(
         "List suppressions",

@@ -110,6 +110,10 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Append it with a column named timezone, set unknown_zone of the workspace, or widen the "
         "calling window; then release the recipient if its batch has ended.",
     ),
+    "retry": Explanation(
+        "The last call did not reach the person, and the batch waits before it tries again.",
+        "Nothing: the person is called again then.",
+    ),
     # The batch.
     "list_being_read": Explanation("The list is still being read.", "Wait a moment."),
     "not_started": Explanation("The batch has not been started.", "Start the batch."),

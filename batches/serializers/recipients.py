@@ -14,6 +14,8 @@ from voiceops.api.serializers import (
     Choice,
     DateTime,
     Integer,
+    PageQuery,
+    Phone,
     StrictSerializer,
     Text,
     Uuid,
@@ -109,6 +111,38 @@ class RejectedRowSerializer(WorkspaceSerializer):
 
     def get_values(self, row: RejectedRow) -> dict[str, Any]:
         return dict(zip(self.context["batch"].columns, row.values, strict=False))
+
+
+class NextCallSerializer(StrictSerializer):
+    """When a person is called next, and which rule decides it."""
+
+    at = DateTime(allow_null=True, help_text="null for not before somebody acts")
+    code = Text(help_text="of the rule, as in a recipient's `reason`")
+    text = Text(help_text="the rule as a sentence")
+    next_step = Text(allow_blank=True, help_text="what can be done about it")
+
+
+class ListedRecipientSerializer(StrictSerializer):
+    """One row of a list in which a number stands, and its next call."""
+
+    id = Uuid(help_text="of the recipient")
+    batch_id = Uuid()
+    batch_name = Text()
+    batch_status = Text(help_text="as in a batch's `status`")
+    row_number = Integer()
+    phone_number = Text()
+    variables = serializers.DictField()
+    status = Text(help_text="as in a recipient's `status`")
+    reason = Text(allow_null=True)
+    attempts = Integer()
+    outcome = Text(allow_null=True)
+    next_call = NextCallSerializer(
+        allow_null=True, help_text="null during a call, and where no further call follows"
+    )
+
+
+class NumberQuery(PageQuery):
+    phone_number = Phone(help_text="in any international spelling")
 
 
 class RecipientQuery(WalkQuery):

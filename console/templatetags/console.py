@@ -22,6 +22,7 @@ from console.wording.days import day_words
 from console.wording.events import event_words
 from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
+from voiceops.core.lists import MAX_COUNTED_ROWS
 from voiceops.core.pii import mask_number, mask_numbers_in
 from voiceops.core.prices import in_words, limit_micros
 
@@ -208,6 +209,16 @@ def field(form: Form | None, name: str, label: str, **options: Any) -> dict[str,
         "rows": options.pop("rows", None),
         "attributes": options,
     }
+
+
+@register.simple_tag
+def page_totals(page: dict[str, Any]) -> dict[str, Any]:
+    """Whether a list is longer than was counted, and whether a page follows this one."""
+    is_capped = page.get("is_capped", False) and page["total"] > MAX_COUNTED_ROWS
+    has_next = page["page"] < page["total_pages"]
+    if is_capped and not has_next:
+        has_next = len(page["items"]) == page["page_size"]
+    return {"is_capped": is_capped, "counted": MAX_COUNTED_ROWS, "has_next": has_next}
 
 
 @register.simple_tag(name="people")

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from console.api import Refused
 from console.forms import filled
 from console.pages import Page, sees_numbers
-from console.views.rows import RowsPage, find
+from console.views.rows import CAPPED_TOTAL, RowsPage, find
 from console.wording.words import choices_of, spelt_out
 
 MAX_LISTED_EVENTS = 200
@@ -24,6 +24,7 @@ class CallsView(RowsPage):
     section = "calls"
     path = "/calls"
     filters = ("search", "status", "outcome", "direction", "batch_id", "agent_id")
+    fixed = CAPPED_TOTAL
 
     def besides(self, page: Any) -> dict[str, Any]:
         return {

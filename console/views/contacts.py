@@ -14,13 +14,14 @@ from console.forms import Form, filled
 from console.pages import Page, sees_numbers
 from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
-from console.views.rows import RowsPage, find
+from console.views.rows import CAPPED_TOTAL, RowsPage
 from console.wording.words import choices_of, countries
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import to_e164
 
 MIN_SEARCHED_DIGITS = 4
 MAX_ROWS = 100
+MAX_LISTS = 20
 MAX_COUNTRIES_TRIED = 3
 
 
@@ -40,7 +41,7 @@ class ContactSearchView(Page):
             pass  # not a whole number with its country
         terms = searched_terms(text)
         for term in terms:
-            found = self.api.get("/calls", search=term, page_size=MAX_ROWS)
+            found = self.api.get("/calls", search=term, page_size=MAX_ROWS, **CAPPED_TOTAL)
             if found["total"]:
                 break
         numbers = numbers_of(found["items"])
@@ -86,22 +87,42 @@ class ContactView(Page):
 
     def _show(self, number: str, form: Form, status: int = 200) -> HttpResponse:
         calls = [
-            *self.api.get("/calls", to=number, page_size=MAX_ROWS)["items"],
-            *self.api.get("/calls", **{"from": number}, page_size=MAX_ROWS)["items"],
+            *self.api.get("/calls", to=number, page_size=MAX_ROWS, **CAPPED_TOTAL)["items"],
+            *self.api.get("/calls", page_size=MAX_ROWS, **{"from": number}, **CAPPED_TOTAL)[
+                "items"
+            ],
         ]
         calls.sort(key=lambda call: call["created_at"], reverse=True)
         suppressed = self.api.get("/suppressions", search=number.lstrip("+"), active="true")
-        batch_ids = dict.fromkeys(call["batch_id"] for call in calls if call["batch_id"])
-        batches = (find(self.api, f"/batches/{batch_id}") for batch_id in list(batch_ids)[:5])
+        lists = self._lists_with(number)
+        named = (row["variables"] for row in [*calls, *lists] if row["variables"])
         return self.show(
             status=status,
             person=number,
             calls=calls,
-            variables=next((call["variables"] for call in calls if call["variables"]), {}),
+            variables=next(named, {}),
+            lists=lists,
+            next_call=soonest_call(lists),
             suppressed=[row for row in suppressed["items"] if row["phone_number"] == number],
-            batches=[batch for batch in batches if batch],
             form=form,
         )
+
+    def _lists_with(self, number: str) -> list[dict[str, Any]]:
+        """Return the rows of lists with this number; none for what is no whole number."""
+        try:
+            rows = self.api.get("/recipients", phone_number=number, page_size=MAX_LISTS)
+        except Refused as refusal:
+            if refusal.status not in (400, 422):
+                raise
+            return []
+        items: list[dict[str, Any]] = rows["items"]
+        return items
+
+
+def soonest_call(lists: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the first call that is planned, with the row of its list; None if none is."""
+    planned = [row for row in lists if row["next_call"] and row["next_call"]["at"]]
+    return min(planned, key=lambda row: str(row["next_call"]["at"]), default=None)
 
 
 class CallbacksView(RowsPage):

@@ -1,5 +1,6 @@
 """A page with a list of rows, as most are."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
@@ -7,6 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from console.api import Api, Refused
 from console.forms import Form
 from console.pages import Page
+from voiceops.api.serializers import CAPPED
+
+# Of long lists, of which nobody needs to know exactly how long they are.
+CAPPED_TOTAL = {"total": CAPPED}
 
 
 class RowsPage(Page):
@@ -14,6 +19,8 @@ class RowsPage(Page):
 
     path: ClassVar[str] = ""
     filters: ClassVar[tuple[str, ...]] = ()
+    # What the list is asked for besides, such as a total that counts no further than it must.
+    fixed: ClassVar[Mapping[str, str]] = {}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.rows(Form())
@@ -22,7 +29,8 @@ class RowsPage(Page):
         """Return the page; `form` is that of a new row."""
         names = (*self.filters, "page")
         query = {name: self.request.GET.get(name, "") for name in names}
-        page = self.api.get(self.path, **query)
+        page = self.api.get(self.path, **query, **self.fixed)
+        page["is_capped"] = self.fixed.get("total") == CAPPED
         values = {**self.besides(page), **context}
         return self.show(status=status, page=page, query=query, form=form, **values)
 

@@ -91,6 +91,8 @@ REWORDED = {
 }
 # Those that are the same in both.
 KNOWN_SENTENCES = (
+    noop("The last call did not reach the person, and the batch waits before it tries again"),
+    noop("Nothing: the person is called again then"),
     noop("The number already stands in this list"),
     noop("A variable that the agent requires has no value"),
     noop("Fill in the column, or give the variable a default in the agent and publish it"),

@@ -91,7 +91,8 @@ TELEPHONY_OPERATIONS = {
     "calls_list": Operation(
         "List calls",
         "Newest first, with many filters. `search` finds digits of either number. `after_id` and "
-        "`before_id` walk through all calls without repeating or skipping one.",
+        "`before_id` walk through all calls without repeating or skipping one. With "
+        "`total=capped` no more than 10,001 calls are counted.",
     ),
     "calls_create": Operation(
         "Place a call",

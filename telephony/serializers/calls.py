@@ -15,6 +15,8 @@ from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
 from voiceops.api.money import CostSerializer
 from voiceops.api.serializers import (
+    CAPPED,
+    EXACT,
     Choice,
     DateTime,
     JsonObject,
@@ -223,6 +225,12 @@ class CallQuery(WalkQuery):
     started_before = DateTime(required=False)
     min_duration = Number(required=False, min_value=0, max_value=86_400)
     search = Text(required=False, max_length=200)
+    total = Choice(
+        choices=(EXACT, CAPPED),
+        required=False,
+        help_text="`capped` counts no further than 10,001, which means more than 10,000: for "
+        "pages that need no exact number of a long list. `exact` unless given.",
+    )
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a keyword, so that it cannot be an attribute.

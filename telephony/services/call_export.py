@@ -26,7 +26,7 @@ def export_calls(
     `calls` yields rows with an `id`, of which `to_cells` makes the cells. `filters` are those that
     found the calls; the log has their names only, because values may be numbers.
     """
-    names = sorted(filters.keys() - {"page", "page_size", "sort"})
+    names = sorted(filters.keys() - {"page", "page_size", "sort", "total"})
     assert principal.workspace is not None
     # Before the first byte: a download that breaks off has left the system too.
     audit.record(

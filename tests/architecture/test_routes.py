@@ -45,6 +45,9 @@ PUBLIC = {
 }
 # Routes of signed-in users that belong to no single workspace.
 PERSONAL = {"/auth/me", "/auth/password/change", "/workspaces", "/workspaces/{pk}"}
+LISTED = "+12025550186"
+# A list that has no answer without a filter -> one that finds the rows of MAKERS.
+FILTERS = {"/recipients": f"?phone_number=%2B{LISTED[1:]}"}
 # Model -> creates one in a workspace.
 MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "workspace": lambda workspace: workspace,
@@ -58,6 +61,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "call": make.call,
     "batch": make.batch,
     "callback": make.callback,
+    "recipient": lambda workspace: make.recipient(make.batch(workspace), phone_number=LISTED),
     "savedmapping": make.saved_mapping,
     "savedreport": make.saved_report,
     "suppression": make.suppression,
@@ -177,7 +181,8 @@ def test_every_endpoint_hides_other_workspaces(
             getattr(getattr(route.view, "model", None), "_meta", Workspace._meta).model_name
         )
         foreign = str(MAKERS[model](theirs).pk)
-        assert foreign not in send(client, method, route.path).content.decode()
+        path = route.path + FILTERS.get(route.path, "")
+        assert foreign not in send(client, method, path).content.decode()
 
 
 def assert_foreign_row_is_hidden(

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -236,3 +237,51 @@ def test_callback_is_moved_and_cancelled(ours: Workspace) -> None:
     assert "The callback is moved." in text
     callback.refresh_from_db()
     assert callback.status == "cancelled"
+
+
+def test_a_long_list_of_calls_is_not_counted_to_its_end(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("accounts.api.viewsets", "console.templatetags.console"):
+        monkeypatch.setattr(f"{module}.MAX_COUNTED_ROWS", 55)
+    for _ in range(120):
+        make.call(ours)
+    browser = reader(make.member(ours, Role.MEMBER))
+
+    first, second, last = (
+        text_of(browser.get(f"/console/calls?page={page}")) for page in (1, 2, 3)
+    )
+
+    assert "Page 1, more than 55 in all Next" in first
+    assert "Page 2, more than 55 in all Previous Next" in second
+    assert "Page 3, more than 55 in all Previous" in last
+    assert "Previous Next" not in last
+
+
+def test_person_has_the_next_call_with_the_rule_that_decides_it(ours: Workspace) -> None:
+    monday = timezone.now() + timedelta(days=3)
+    running = make.batch(ours, name="Recall", status="running")
+    make.recipient(
+        running, phone_number="+12025550186", status="retrying", attempts=1, due_at=monday
+    )
+    make.recipient(make.batch(ours, name="Later"), phone_number="+12025550186")
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    page = browser.get("/console/people/+12025550186")
+
+    text = text_of(page)
+    assert f'datetime="{monday.isoformat()}"' in page.content.decode()
+    assert "The last call did not reach the person" in text
+    assert "Recall row 2" in text
+    assert "None planned The batch has not been started. Start the batch." in text
+    assert "Ada" in text
+
+
+def test_page_of_what_is_no_number_has_its_calls(ours: Workspace) -> None:
+    make.call(ours, direction="inbound", from_number="anonymous")
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    text = text_of(browser.get("/console/people/anonymous"))
+
+    assert "Next call" not in text
+    assert "↙" in text

@@ -48,7 +48,7 @@ class Source(NamedTuple):
     All that the queryset depends on, besides the values, is in `key`. Without a key the statement
     is not kept. `unique` is the column by which a deep page is found. `narrow` leaves out rows that
     count for the total, but lie before those that are walked to. `counted` returns rows whose
-    `number`s add up to the total, where such are kept.
+    `number`s add up to the total, where such are kept. `count_limit` is where counting ends.
     """
 
     key: Hashable
@@ -57,6 +57,7 @@ class Source(NamedTuple):
     unique: str = "pk"
     narrow: Callable[[QuerySet[Any, Any]], QuerySet[Any, Any]] | None = None
     counted: Build | None = None
+    count_limit: int | None = None
 
 
 class PageBounds(NamedTuple):
@@ -96,7 +97,7 @@ def read_page(
     bounds: PageBounds,
     context: Mapping[str, Any],
 ) -> tuple[list[Any], int]:
-    """Return the bodies of a page's rows, and the exact number of all rows."""
+    """Return the bodies of a page's rows, and the number of all rows, up to the source's limit."""
     depth = _depth_of(bounds)
     page = _keep(
         (source.key, kind, bounds.size, depth),
@@ -240,7 +241,7 @@ def _total_statement(
         rows, total = queryset.values_list("pk"), "COUNT(*)"
     else:
         rows, total = source.counted(values).values_list("number"), "COALESCE(SUM(number), 0)"
-    counted = _kept(rows.order_by()).statement
+    counted = _kept(rows.order_by()[: source.count_limit]).statement
     sql = f"SELECT {total} FROM ({counted.sql}) counted"  # noqa: S608 Django has written it
     return counted._replace(sql=sql, converters=(), texts=())
 

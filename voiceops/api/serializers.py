@@ -280,6 +280,9 @@ class PageQuery(QuerySerializer):
         return fields
 
 
+EXACT, CAPPED = "exact", "capped"
+
+
 class WalkQuery(PageQuery):
     """A list that can also be walked by id, which neither repeats nor skips while rows arrive.
 

@@ -216,3 +216,23 @@ def test_all_errors_of_a_query_are_reported_together(ours: Workspace) -> None:
         ("query", "min_duration"): "value_error.number.not_ge",
         ("query", "sort"): "type_error.enum",
     }
+
+
+def test_total_may_be_counted_up_to_a_limit(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.api.viewsets.MAX_COUNTED_ROWS", 2)
+    for _ in range(4):
+        ended(ours)
+    client = make.client(ours, Role.MEMBER)
+
+    totals = {
+        query: client.get(f"/calls?page_size=1&{query}").json()["total"]
+        for query in ("total=capped", "total=capped&page=4", "total=exact", "outcome=busy")
+    }
+    refused = client.get("/calls?total=some")
+
+    assert totals == {
+        "total=capped": 3, "total=capped&page=4": 3, "total=exact": 4, "outcome=busy": 0
+    }  # fmt: skip
+    assert refused.status_code == 422
