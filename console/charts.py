@@ -35,7 +35,7 @@ class Part:
     size: float = 0.0
 
 
-def stacked(parts: Iterable[tuple[str, str, int]], total: int = 0) -> list[Part]:
+def stacked(parts: Iterable[tuple[str, str, int]], total: float = 0) -> list[Part]:
     """Return the pieces of one bar, of `(label, tone, count)`; those of zero are left out."""
     listed = [part for part in parts if part[2]]
     whole = total or sum(count for _label, _tone, count in listed) or 1
@@ -128,17 +128,53 @@ class Column:
 def columns_over_time(groups: Mapping[str, Mapping[str, int]], keys: Sequence[str]) -> list[Column]:
     """Return a stacked column for each key; `groups` has the outcomes of those with calls."""
     highest = max((sum(outcomes.values()) for outcomes in groups.values()), default=0) or 1
-    width = 100 / (len(keys) or 1)
-    return [
-        Column(
-            key,
-            round(index * width + width * 0.12, 3),
-            round(width * 0.76, 3),
-            sum(groups.get(key, {}).values()),
-            stacked(_by_tone(groups.get(key, {})), highest),
+    return _columns({key: _by_tone(groups.get(key, {})) for key in keys}, highest)
+
+
+def _columns(pieces: Mapping[str, Iterable[tuple[str, str, int]]], highest: float) -> list[Column]:
+    """Return a column for each key, of `(label, tone, count)`; `highest` fills the height."""
+    width = 100 / (len(pieces) or 1)
+    columns = []
+    for index, (key, listed) in enumerate(pieces.items()):
+        parts = stacked(listed, highest)
+        x = round(index * width + width * 0.12, 3)
+        columns.append(
+            Column(key, x, round(width * 0.76, 3), sum(part.count for part in parts), parts)
         )
-        for index, key in enumerate(keys)
-    ]
+    return columns
+
+
+PACE_TICKS = 6
+
+
+@dataclass(frozen=True)
+class PaceChart:
+    """Calls by minute under a line at the pace that is allowed, if there is one.
+
+    `rates` are the points of that line.
+    """
+
+    columns: Sequence[Column]
+    rates: str
+    every: int
+    total: int
+    busiest: int
+    allowed: float | None
+
+
+def pace_chart(calls: Mapping[str, int], allowed: float | None) -> PaceChart:
+    """Return the calls of each minute as columns; `allowed` is the most that a minute may have."""
+    busiest = max(calls.values(), default=0)
+    highest = max(busiest, allowed or 0) or 1
+    height = 100 - 100 * (allowed or 0) / highest
+    return PaceChart(
+        columns=_columns({key: [("", "live", count)] for key, count in calls.items()}, highest),
+        rates=f"0,{height:.2f} 100,{height:.2f}" if allowed else "",
+        every=max(1, len(calls) // PACE_TICKS),
+        total=sum(calls.values()),
+        busiest=busiest,
+        allowed=allowed,
+    )
 
 
 def legend_of(outcomes: Mapping[str, int]) -> list[Part]:

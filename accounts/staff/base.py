@@ -28,6 +28,7 @@ from accounts.models import User, Workspace
 from accounts.staff import audit_words, list_export
 from accounts.staff.lists import CappedPaginator, StaffChangeList
 from accounts.staff.number_search import possible_numbers
+from accounts.staff.time_columns import time_column
 from accounts.staff.visibility import limit_rows, require_personal_data
 from voiceops.api.errors import flatten_errors
 from voiceops.api.fields import UUID_PATTERN
@@ -122,6 +123,11 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     def workspace_name(self, row: Any) -> str:
         return row.workspace.name if row.workspace else ""
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns, in which times have the time in UTC on hover."""
+        columns = super().get_list_display(request)
+        return [time_column(self.model, name) or name for name in columns]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return limit_rows(super().get_queryset(request), request.user)
 
@@ -210,19 +216,27 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         view = self.admin_site.admin_view(self.export_view)
-        return [path("export.csv", view, name=name), *super().get_urls()]
+        files = [
+            path(f"export.{form}", view, {"form": form}, name=f"{name}_{form}")
+            for form in list_export.LIST_FORMATS
+        ]
+        return [*files, *super().get_urls()]
 
-    def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the rows of the filtered list as CSV. Raises PermissionDenied."""
+    def export_view(self, request: HttpRequest, form: list_export.ListFormat) -> HttpResponseBase:
+        """Return the rows of the filtered list as a file. Raises PermissionDenied."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         names = sorted(request.GET.keys())
         audit.record(
             "list.exported_by_staff",
             principal=principal_of(request),
-            changes={"list": str(self.opts.verbose_name_plural), "filters": names},
+            changes={
+                "list": str(self.opts.verbose_name_plural),
+                "filters": names,
+                "format": form,
+            },
         )
-        return list_export.export_list(self, request)
+        return list_export.export_list(self, request, form)
 
     def reject(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
         """Reload the page with the refusal as its message."""

@@ -1,10 +1,10 @@
-"""What a list of the admin shows under its filters, as CSV: masked as on the page, and streamed."""
+"""What a list of the admin shows under its filters, as a file: masked as on the page, streamed."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.db.models import Model
@@ -15,20 +15,29 @@ from django.utils.http import content_disposition_header
 from django.utils.text import capfirst, slugify
 
 from voiceops.core.csv_encoding import CHUNK_ROWS, Row, encode_csv
+from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE, encode_xlsx
 
 MAX_EXPORTED_ROWS = 100_000
+ListFormat = Literal["csv", "xlsx"]
+LIST_FORMATS: tuple[ListFormat, ...] = ("csv", "xlsx")
 
 
-def export_list(page: Any, request: HttpRequest) -> StreamingHttpResponse:
+def export_list(page: Any, request: HttpRequest, form: ListFormat) -> StreamingHttpResponse:
     """Return the columns of the list, of all rows that its filters find, up to a limit."""
     changes = page.get_changelist_instance(request)
-    columns = page.exported_columns or page.get_list_display(request)
+    columns = page.exported_columns or page.list_display
     header = [capfirst(str(label_for_field(name, page.model, page))) for name in columns]
     rows = islice(_in_chunks(changes.queryset), MAX_EXPORTED_ROWS)
-    lines = encode_csv(chain([header], (_cells_of(row, columns, page) for row in rows)))
-    # Without the mark, Excel reads the file in the code page of its country.
-    response = StreamingHttpResponse(chain([codecs.BOM_UTF8], lines), content_type="text/csv")
-    name = f"{slugify(page.opts.verbose_name_plural)}-{timezone.now():%Y-%m-%d}.csv"
+    table = chain([header], (_cells_of(row, columns, page) for row in rows))
+    title = str(page.opts.verbose_name_plural)
+    chunks: Iterable[bytes]
+    if form == "xlsx":
+        chunks, media_type = encode_xlsx(table, capfirst(title)), XLSX_MEDIA_TYPE
+    else:
+        # Without the mark, Excel reads the file in the code page of its country.
+        chunks, media_type = chain([codecs.BOM_UTF8], encode_csv(table)), "text/csv"
+    response = StreamingHttpResponse(chunks, content_type=media_type)
+    name = f"{slugify(title)}-{timezone.now():%Y-%m-%d}.{form}"
     response.headers["Content-Disposition"] = content_disposition_header(True, name)
     return response
 
@@ -44,7 +53,7 @@ def _in_chunks(rows: Any) -> Iterator[Model]:
         start, last = start + CHUNK_ROWS, chunk[-1].pk if is_by_key else None
 
 
-def _cells_of(row: Model, columns: list[str], page: Any) -> Row:
+def _cells_of(row: Model, columns: Sequence[str], page: Any) -> Row:
     return [_cell_of(row, name, page) for name in columns]
 
 

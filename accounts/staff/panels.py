@@ -77,6 +77,7 @@ class PanelAdmin(StaffAdmin):
     ) -> HttpResponseBase:
         row = self.get_object(request, object_id)
         context = {**(extra_context or {}), "panel_template": self.panel_template}
+        context["show_save_and_continue"] = False  # both would stay on the page
         if row is not None and self.has_view_permission(request, row):
             context["panel"] = self.panel_context(request, row)
             context["may_order"] = self.may_order(request)

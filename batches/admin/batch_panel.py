@@ -1,6 +1,6 @@
 """What a batch's admin pages show beside its fields: live progress, and what may be done with it.
 
-URLs, form fields and the live response call such an action an `order`.
+URLs and the live response call such an action an `order`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,8 +16,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.auth.principal import Principal
+from accounts.staff.panels import Order
 from accounts.staff.visibility import limit_rows
 from batches.admin.answer_times import answer_times
+from batches.admin.pace_times import allowed_pace, pace_times
 from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
@@ -44,19 +46,34 @@ class BatchAction(NamedTuple):
     label: str
     states: tuple[str, ...]
     run: Callable[..., object]
+    done: str
 
 
 BATCH_ACTIONS = {
-    "start": BatchAction("Start", Status.waiting(), services.start_batch),
-    "pause": BatchAction("Pause", (Status.RUNNING,), services.pause_batch),
-    "resume": BatchAction("Resume", (Status.PAUSED,), services.resume_batch),
-    "stop": BatchAction("Stop", Status.stoppable(), services.stop_batch),
+    "start": BatchAction("Start", Status.waiting(), services.start_batch, "The batch is running."),
+    "pause": BatchAction("Pause", (Status.RUNNING,), services.pause_batch, "The batch is paused."),
+    "resume": BatchAction(
+        "Resume", (Status.PAUSED,), services.resume_batch, "The batch is running again."
+    ),
+    "stop": BatchAction("Stop", Status.stoppable(), services.stop_batch, "The batch is stopped."),
 }
 
 
 def run_action(name: str, batch: Batch, principal: Principal, **options: bool) -> None:
     """Do one of `BATCH_ACTIONS`. Raises StateForbids, and ProviderError from a hang-up."""
     BATCH_ACTIONS[name].run(batch=batch, principal=principal, **options)
+
+
+def _order_of(name: str) -> Order:
+    def give(request: HttpRequest, batch: Batch, principal: Principal) -> str:
+        hangs_up = name == "stop" and bool(request.POST.get("hang_up_active"))
+        run_action(name, batch, principal, **({"hang_up_active": True} if hangs_up else {}))
+        return BATCH_ACTIONS[name].done
+
+    return give
+
+
+ORDERS_OF_BATCH = {name: _order_of(name) for name in BATCH_ACTIONS}
 
 
 def is_allowed(name: str, batch: Batch) -> bool:
@@ -75,9 +92,9 @@ def panel_context(batch: Batch) -> dict[str, Any]:
     counts = progress["counts"]
     return {
         "heat": answer_times(batch, now),
+        "pace": pace_times(batch, now),
         "large": _render_large_progress(batch, progress),
         "stop_numbers": _render_stop_numbers(batch, counts),
-        "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
         "orders": _render_actions(batch, counts),
         "tabs": _tabs_of(batch, counts),
         "files": [
@@ -127,12 +144,11 @@ def render_small_progress(batch: Batch, counts: Mapping[str, int] | None = None)
 
 def _render_large_progress(batch: Batch, progress: Mapping[str, Any]) -> SafeString:
     """Render the progress of a batch's own page, with outcomes and rate."""
-    number = batch.phone_number
     context = {
         **_progress_context(batch, progress["counts"], progress["outcomes"]),
         "reasons": _explained_reasons(batch),
         "rate": progress["calls_per_second"],
-        "limit": batch.calls_per_second or (number.calls_per_second if number else None),
+        "limit": allowed_pace(batch),
         "estimated_end_at": progress["estimated_end_at"],
         "cost": progress["cost"],
     }

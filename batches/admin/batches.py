@@ -4,18 +4,18 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.calling_profiles import FREQUENCY_LIMITS
-from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
+from accounts.staff.base import SerializerForm, principal_of
 from accounts.staff.filters import BY_WORKSPACE, dates
+from accounts.staff.panels import PanelAdmin
 from accounts.staff.row_fields import RowsWidget, number, numbers, raw, ticks
 from accounts.staff.visibility import require_personal_data
 from accounts.staff.window_field import window_widget
@@ -28,7 +28,6 @@ from batches.serializers.batches import BatchSerializer
 from batches.services.clone import UNREACHED, clone_batch
 from batches.services.update import update_batch
 from batches.views.downloads import file_response
-from voiceops.core.errors import DomainError
 
 RETRYABLE = [(outcome, outcome.replace("_", " ")) for outcome in RETRYABLE_OUTCOMES]
 
@@ -73,18 +72,18 @@ class BatchForm(SerializerForm):
 
 
 @admin.register(Batch)
-class BatchAdmin(StaffAdmin):
+class BatchAdmin(PanelAdmin):
     form = BatchForm
-    change_form_outer_before_template = "admin/batches/panel.html"
+    panel_template = "admin/batches/panel.html"
+    orders = batch_panel.ORDERS_OF_BATCH
     list_before_template = "admin/batches/new_batch_link.html"
     list_display = (
         "name",
         "workspace_name",
         "progress",
-        "rejected_count",
+        "refused",
         "agent_name",
         "started_at",
-        "ended_at",
     )
     exported_columns = (
         *("name", "workspace_name", "status", "rejected_count", "agent_name", "created_at"),
@@ -164,6 +163,10 @@ class BatchAdmin(StaffAdmin):
     def progress(self, batch: Batch) -> str:
         return batch_panel.render_small_progress(batch, getattr(batch, "counts", None))
 
+    @admin.display(description="Refused rows", ordering="rejected_count")
+    def refused(self, batch: Batch) -> str:
+        return f"{batch.rejected_count:,}"
+
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, batch: Batch) -> str:
         return batch.agent.name
@@ -172,7 +175,6 @@ class BatchAdmin(StaffAdmin):
         pages = {
             "download": ("<uuid:pk>/download/<str:name>", self.download),
             "live": ("live/", self.live),
-            "order": ("<uuid:pk>/order/", self.order),
         }
         own = [
             path(route, self.admin_site.admin_view(view), name=f"batches_batch_{name}")
@@ -197,40 +199,8 @@ class BatchAdmin(StaffAdmin):
         principal = principal_of(request, batch)
         return file_response(batch, name, principal=principal, for_staff=True)
 
-    def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Do one of the panel's actions. Raises PermissionDenied."""
-        batch = self.get_object(request, str(pk))
-        name = request.POST.get("order")
-        if (
-            name not in batch_panel.BATCH_ACTIONS
-            or batch is None
-            or not self.has_change_permission(request, batch)
-        ):
-            raise PermissionDenied
-        try:
-            options = {"hang_up_active": True} if request.POST.get("hang_up_active") else {}
-            batch_panel.run_action(
-                name, batch, principal_of(request, batch), **(options if name == "stop" else {})
-            )
-        except DomainError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-        return redirect("admin:batches_batch_change", pk)
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
-        batch = self.get_object(request, object_id)
-        panel = (
-            batch_panel.panel_context(batch)
-            if batch and self.has_view_permission(request, batch)
-            else None
-        )
-        page: HttpResponseBase = super().change_view(request, object_id, form_url, {"panel": panel})
-        return page
+    def panel_context(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
+        return batch_panel.panel_context(row)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A batch begins with a list, in three steps of the control room.

@@ -51,7 +51,7 @@ class BatchRowsAdmin(ReadOnlyAdmin):
 class RecipientAdmin(BatchRowsAdmin):
     change_form_outer_before_template = "admin/control/contact_link.html"
     list_display = (
-        "row_number",
+        "row",
         "number",
         "batch_name",
         "status_badge",
@@ -105,9 +105,13 @@ class RecipientAdmin(BatchRowsAdmin):
         text, next_step = explain(recipient.reason)
         return f"{text} {next_step}".strip()
 
-    @admin.display(description="Reason")
-    def why(self, recipient: Recipient) -> str:
-        return (recipient.reason or "").replace("_", " ")
+    @admin.display(description="Row")
+    def row(self, recipient: Recipient) -> str:
+        return f"{recipient.row_number:,}"
+
+    @admin.display(description="Reason", empty_value="-")
+    def why(self, recipient: Recipient) -> str | None:
+        return recipient.reason.replace("_", " ") if recipient.reason else None
 
     @badge_column("Outcome", {"answered": "success"})
     def outcome_badge(self, recipient: Recipient) -> str | None:

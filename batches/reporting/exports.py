@@ -6,8 +6,9 @@ from typing import NamedTuple
 from accounts import audit
 from accounts.auth.principal import Principal
 from batches.models import Batch
-from batches.reporting import tables, xlsx
+from batches.reporting import tables
 from voiceops.core.csv_encoding import encode_csv
+from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE, encode_xlsx
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
 
@@ -24,7 +25,7 @@ def _results_csv(batch: Batch) -> Export:
 
 
 def _results_xlsx(batch: Batch) -> Export:
-    return Export(xlsx.MEDIA_TYPE, xlsx.encode_xlsx(tables.result_rows(batch)))
+    return Export(XLSX_MEDIA_TYPE, encode_xlsx(tables.result_rows(batch)))
 
 
 def _rejected_csv(batch: Batch) -> Export:

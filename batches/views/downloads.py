@@ -16,7 +16,8 @@ from accounts.api.viewsets import WorkspaceViewSet
 from accounts.auth.principal import Principal
 from accounts.roles import Role
 from batches.models import Batch
-from batches.reporting import exports, xlsx
+from batches.reporting import exports
+from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
@@ -37,7 +38,7 @@ class DownloadViewSet(WorkspaceViewSet):
         """The original columns and each recipient's result, as CSV."""
         return file_response(self.get_object(), "results.csv", principal=self.principal)
 
-    @extend_schema(responses={(200, xlsx.MEDIA_TYPE): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, XLSX_MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
         """The original columns and each recipient's result, as a workbook."""

@@ -11,16 +11,17 @@ from django.utils import timezone
 
 from agents.models import AgentVersion
 from batches.models import Batch, Recipient
-from batches.reporting import tables, xlsx
+from batches.reporting import tables
 from ops.bench.resource_usage import current_megabytes
 from ops.bench.row_copies import copy_row
 from telephony.models import Call, Outcome, Stage
 from voiceops.core.csv_encoding import encode_csv
 from voiceops.core.ids import uuid7
+from voiceops.core.xlsx_encoding import encode_xlsx
 
 WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
     "csv": encode_csv,
-    "xlsx": xlsx.encode_xlsx,
+    "xlsx": encode_xlsx,
 }
 MEMORY_SAMPLE_ROWS = 1_000
 # The columns in which the calls differ. A call has its recipient's id, which sorts by time as the

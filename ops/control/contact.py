@@ -22,6 +22,7 @@ from accounts.staff.base import principal_of
 from accounts.staff.visibility import limit_rows, require_personal_data
 from batches.dialing.number_zones import place_of
 from batches.models import Callback, Recipient, Suppression
+from batches.reporting.next_calls import next_calls
 from batches.reporting.reasons import explain
 from ops.control.contact_orders import allowed_orders, give_order
 from telephony.models import Call, Direction
@@ -49,14 +50,16 @@ def contact_page(request: HttpRequest, kind: str, pk: UUID) -> HttpResponse:
         return give_order(request, row.workspace, number) or redirect("admin:contact", kind, pk)
     principal = principal_of(request, row)
     audit.record(f"{row._meta.model_name}.viewed_by_staff", principal=principal, target=row)
+    now = timezone.now()
     context = {
         **admin.site.each_context(request),
         "title": number,
+        "now": now,
         "workspace": row.workspace,
         "zone": reader_zone(request, row.workspace.timezone),
-        "local_times": _local_times(number, timezone.now()),
+        "local_times": _local_times(number, now),
         **allowed_orders(request, row.workspace),
-        **_rows_of(request, row.workspace, number),
+        **_rows_of(request, row.workspace, number, now),
     }
     return TemplateResponse(request, "admin/control/contact.html", context)
 
@@ -81,13 +84,15 @@ def _number_of(row: Any) -> str:
     return str(row.phone_number)
 
 
-def _rows_of(request: HttpRequest, workspace: Workspace, number: str) -> dict[str, Any]:
+def _rows_of(
+    request: HttpRequest, workspace: Workspace, number: str, now: datetime
+) -> dict[str, Any]:
     """Return the newest rows of each kind that the reader may see."""
     outbound = Q(direction=Direction.OUTBOUND, to_number=number)
     rows: dict[str, tuple[str, QuerySet[Any]]] = {
         "recipients": (
             "batches.view_recipient",
-            workspace.recipients.filter(phone_number=number).select_related("batch"),
+            workspace.recipients.filter(phone_number=number).select_related("batch__workspace"),
         ),
         "calls": ("telephony.view_call", workspace.calls.listed().filter(outbound)),
         "inbound": (
@@ -107,8 +112,11 @@ def _rows_of(request: HttpRequest, workspace: Workspace, number: str) -> dict[st
         for name, (permission, query) in rows.items()
     }
     found["calls"] = sorted([*found["calls"], *found.pop("inbound")], key=_made_at, reverse=True)
-    for recipient in found["recipients"]:
-        recipient.explained = explain(recipient.reason) if recipient.reason else None
+    planned = next_calls(workspace, found["recipients"], now)
+    for recipient, call in zip(found["recipients"], planned, strict=True):
+        code = call.rule if call is not None else recipient.reason
+        recipient.next_call = call
+        recipient.explained = explain(code) if code else None
         recipient.named = recipient.variables_in(recipient.batch)
     return found
 

@@ -26,6 +26,7 @@ MAX_OFFERED_WORKSPACES = 200
 # Of staff who see some workspaces only: each is read by itself.
 MAX_SUMMED_WORKSPACES = 10
 RATE_SECONDS = 10
+DEPENDENCY_NAMES = {"database": "Database", "broker": "Queue", "livekit": "LiveKit"}
 SPAN_WORDS = ((1, "Today"), (7, "7 days"), (30, "30 days"))
 
 
@@ -70,7 +71,9 @@ def readiness_part(request: HttpRequest) -> HttpResponse:
     """Return whether database, broker and LiveKit can be reached. Raises PermissionDenied."""
     if not request.user.has_perm(EVERY_WORKSPACE):
         raise PermissionDenied
-    checks = [(name, status == "ok") for name, status in probe_all().items()]
+    checks = [
+        (DEPENDENCY_NAMES.get(name, name), status == "ok") for name, status in probe_all().items()
+    ]
     return render(request, "admin/control/readiness.html", {"checks": checks})
 
 

@@ -30,6 +30,7 @@ from voiceops.core.prices import MILLION, price_table
 
 SIP_CALL_ID_PREFIX = "SCL_"
 MAX_FOUND_CALLS = 1000
+SECONDS_A_MINUTE = 60
 STAGES = {
     "reserved": "info",
     "intent": "info",
@@ -66,11 +67,14 @@ class CallAdmin(PanelAdmin, ReadOnlyAdmin):
         "state_badge",
         "caller",
         "direction",
-        "end_reason",
-        "sip_status_code",
-        "duration",
+        "sip_status",
+        "minutes",
         "agent_name",
         "workspace_name",
+    )
+    exported_columns = (
+        *("created_at", "callee", "state_badge", "caller", "direction", "end_reason"),
+        *("sip_status_code", "duration", "agent_name", "workspace_name"),
     )
     list_filter = CALL_FILTERS
     search_fields = ("room__exact",)
@@ -222,6 +226,17 @@ class CallAdmin(PanelAdmin, ReadOnlyAdmin):
     @badge_column("State", {**STAGES, **OUTCOME_COLOURS})
     def state_badge(self, call: Call) -> str:
         return call.outcome or call.stage
+
+    @admin.display(description="SIP", empty_value="-")
+    def sip_status(self, call: Call) -> int | None:
+        return call.sip_status_code
+
+    @admin.display(description="Talked", empty_value="-")
+    def minutes(self, call: Call) -> str | None:
+        if call.duration_seconds is None:
+            return None
+        minutes, seconds = divmod(round(call.duration_seconds), SECONDS_A_MINUTE)
+        return f"{minutes}:{seconds:02}"
 
     @admin.display(description="Duration, s")
     def duration(self, call: Call) -> float | None:

@@ -18,6 +18,16 @@ def order(staff: Client, model: type[models.Model], action: str, *rows: Any, **f
     return staff.post(page_of(model), chosen, follow=True).content.decode()
 
 
+def order_url(row: Any, name: str) -> str:
+    """The address of an order that is given on the page of a row."""
+    return page_of(type(row), row).replace("change/", f"order/{name}/")
+
+
+def give(staff: Client, row: Any, name: str, **fields: str) -> str:
+    """Give an order on the page of a row; return the page that follows."""
+    return staff.post(order_url(row, name), fields, follow=True).content.decode()
+
+
 def html_of(response: Any) -> str:
     """The page with one space for all that a browser shows as one."""
     return " ".join(response.content.decode().split())

@@ -43,9 +43,8 @@ def turn(of: Workspace) -> Turn:
 
 
 def recording(of: Workspace) -> Recording:
-    return Recording.unscoped.create(
-        workspace=of, call=make.call(of), storage_key="recordings/a/b.ogg"
-    )
+    call = make.call(of, stage="ended", ended_at=timezone.now())
+    return Recording.unscoped.create(workspace=of, call=call, storage_key="recordings/a/b.ogg")
 
 
 def inbox_event(of: Workspace) -> InboxEvent:

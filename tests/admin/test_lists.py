@@ -224,3 +224,15 @@ def test_times_are_displayed_and_days_counted_in_the_readers_zone(
     ]
 
     assert ["2026-03-01 22:30:00 EST" in page for page in pages] == [False, True]
+
+
+def test_times_of_a_list_are_by_the_readers_clock_with_utc_on_hover(
+    staff: Client, ours: Workspace
+) -> None:
+    at = datetime(2026, 3, 5, 23, 30, 15, tzinfo=UTC)
+    make.suppression(ours, expires_at=at)
+
+    page = html_of(staff.get("/admin/batches/suppression/"))
+
+    stamp = f'<time datetime="{at.isoformat()}" title="2026-03-05 23:30:15 UTC">'
+    assert f"{stamp}2026-03-05 23:30:15 UTC</time>" in page

@@ -1,5 +1,7 @@
 """What staff see above a row's form, and the orders that they give there."""
 
+import csv
+import io
 import re
 from datetime import timedelta
 from typing import Any
@@ -7,20 +9,15 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from openpyxl import load_workbook
 
 from accounts.models import AuditEntry, Invitation, Workspace
 from agents.models import Agent
 from telephony.models import Call, CallEvent, PhoneNumber, Turn
 from tests import make
-from tests.admin.pages import page_of
+from tests.admin.pages import give, order_url, page_of
 from tests.sandbox_server import RunningSandbox
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-
-
-def give(staff: Client, row: Any, name: str, **fields: str) -> str:
-    """Give an order on the page of a row; return the page that follows."""
-    url = page_of(type(row), row).replace("change/", f"order/{name}/")
-    return staff.post(url, fields, follow=True).content.decode()
 
 
 def words_of(html: str) -> str:
@@ -280,7 +277,7 @@ def test_a_webhooks_page_has_its_success_and_sends_again(staff: Client, ours: Wo
 def test_an_order_needs_permission_and_a_form(ours: Workspace, name: str) -> None:
     number, client = make.phone_number(ours), Client()
     client.force_login(make.user(is_staff=True))
-    url = page_of(PhoneNumber, number).replace("change/", f"order/{name}/")
+    url = order_url(number, name)
 
     assert [client.get(url).status_code, client.post(url).status_code] == [403, 403]
     assert Invitation.unscoped.count() == 0
@@ -308,15 +305,22 @@ def test_a_list_is_downloaded_under_its_filters_and_masked(
     make.suppression(ours, phone_number="+12025550186", reason="asked")
     make.suppression(theirs, phone_number="+12025550187")
 
-    page = staff.get("/admin/batches/suppression/", {"workspace": str(ours.pk)}).content.decode()
-    answer = staff.get("/admin/batches/suppression/export.csv", {"workspace": str(ours.pk)})
+    url, of_ours = "/admin/batches/suppression/export.", {"workspace": str(ours.pk)}
+
+    page = staff.get("/admin/batches/suppression/", of_ours).content.decode()
+    answer = staff.get(f"{url}csv", of_ours)
 
     lines = b"".join(answer).decode("utf-8-sig").splitlines()
+    workbook = load_workbook(io.BytesIO(b"".join(staff.get(f"{url}xlsx", of_ours))))
+    cells = [list(row) for row in workbook["Suppressions"].iter_rows(values_only=True)]
     assert f"export.csv?workspace={ours.pk}" in page
+    assert f"export.xlsx?workspace={ours.pk}" in page
+    assert [[cell or "" for cell in row] for row in cells] == list(csv.reader(lines))
     assert lines[0] == "Number,Workspace,Source,Reason,Expires at,Created at"
     assert len(lines) == 2
     assert lines[1].startswith(f"'+1202•••••86,{ours.name},manual,asked,,20")
-    assert AuditEntry.unscoped.get(action="list.exported_by_staff").changes == {
-        "list": "suppressions",
-        "filters": ["workspace"],
-    }
+    entries = AuditEntry.unscoped.filter(action="list.exported_by_staff").order_by("pk")
+    assert [entry.changes for entry in entries] == [
+        {"list": "suppressions", "filters": ["workspace"], "format": form}
+        for form in ("csv", "xlsx")
+    ]

@@ -13,7 +13,7 @@ from agents.models import Agent
 from batches.models import Batch, Suppression
 from telephony.models import PhoneNumber
 from tests import make
-from tests.admin.pages import form_of, order, page_of
+from tests.admin.pages import form_of, give, order, page_of
 from tests.admin.rows import SECRET
 
 
@@ -104,9 +104,8 @@ def test_several_batches_are_stopped_after_a_question(staff: Client, ours: Works
 def test_a_stop_hangs_up_where_staff_say_so(staff: Client, ours: Workspace) -> None:
     batch = make.batch(ours, status="running")
     make.recipient(batch)
-    url = page_of(Batch, batch).replace("change", "order")
 
-    staff.post(url, {"order": "stop", "hang_up_active": "1"})
+    give(staff, batch, "stop", hang_up_active="1")
 
     entry = AuditEntry.unscoped.get(action="batch.stopped")
     assert entry.changes == {"hang_up_active": True}

@@ -1,9 +1,11 @@
 """The page of one number in one workspace."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
 from tests import make
@@ -35,7 +37,7 @@ def test_everything_of_a_number_is_on_one_page(
     assert [word in page for word in words][:6] == [True, True, False, True, True, True]
     assert "The number is on the do-not-call list" in page
     assert all(f"/admin/telephony/call/{call.pk}/change/" in page for call in calls)
-    assert re.search(r"there it is \w{3} \d\d:\d\d E[SD]T", page)
+    assert re.search(r"local time of the number: \w{3} \d\d:\d\d E[SD]T", page)
     assert re.search(rf"<title>.*{re.escape(NUMBER)}", same.replace("\n", " "))
 
 
@@ -139,3 +141,19 @@ def test_only_superusers_erase(ours: Workspace) -> None:
     assert "Erase…" not in page
     assert client.post(url, {"order": "erase", "typed": NUMBER}).status_code == 403
     assert client.post(url, {"order": "explode"}).status_code == 403
+
+
+def test_the_next_call_has_its_time_and_the_rule_that_decides_it(
+    staff: Client, ours: Workspace
+) -> None:
+    at = timezone.now() + timedelta(days=3)
+    fields = {"phone_number": NUMBER, "due_at": at, "callback_at": at, "reason": "callback"}
+    row = make.recipient(make.batch(ours, status="running"), status="retrying", **fields)
+    make.recipient(make.batch(ours, status="paused"), phone_number=NUMBER)
+
+    page = html_of(staff.get(f"/admin/person/recipient/{row.pk}/"))
+
+    assert re.search(rf'next call <time datetime="{re.escape(at.isoformat())}"', page)
+    assert page.count("next call <time") == 1
+    assert "The person is to be called at a time of their own." in page
+    assert "The batch is paused. Resume the batch." in page

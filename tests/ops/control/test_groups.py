@@ -10,7 +10,7 @@ from batches.models import Batch, Recipient, Suppression
 from ops.control.groups import STAFF_GROUPS, create_groups
 from telephony.models import Call
 from tests import make
-from tests.admin.pages import html_of, page_of
+from tests.admin.pages import html_of, order_url, page_of
 from tests.admin.rows import recording
 
 
@@ -43,7 +43,7 @@ def test_operators_work_in_every_workspace_but_not_on_accounts(
     batches = [make.batch(ours), make.batch(theirs)]
 
     listed = html_of(client.get(page_of(Batch)))
-    client.post(page_of(Batch, batches[0]).replace("change", "order"), {"order": "stop"})
+    client.post(order_url(batches[0], "stop"))
     closed = [client.get(page_of(model)).status_code for model in (User, ApiKey, Session)]
 
     batches[0].refresh_from_db()
@@ -83,10 +83,7 @@ def test_support_sees_the_workspaces_of_which_it_is_a_member(
     listed = html_of(client.get(page_of(Batch)))
     polled = client.get(live, {"ids": f"{own.pk},{foreign.pk}"}).json()
     opened = [client.get(page_of(Batch, batch)).status_code for batch in (own, foreign)]
-    ordered = [
-        client.post(page_of(Batch, batch).replace("change", "order"), {"order": "stop"}).status_code
-        for batch in (own, foreign)
-    ]
+    ordered = [client.post(order_url(batch, "stop")).status_code for batch in (own, foreign)]
 
     foreign.refresh_from_db()
     assert [str(batch.pk) in listed for batch in (own, foreign)] == [True, False]

@@ -116,7 +116,7 @@ def test_readiness_names_what_cannot_be_reached(
     page = html_of(staff.get("/admin/readiness/"))
 
     assert re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).split() == [
-        *("database", "livekit", "unreachable"),
+        *("Database", "LiveKit", "unreachable"),
     ]
 
 

@@ -8,13 +8,14 @@ that nothing has to be kept until the end and no spreadsheet reads one as a form
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from voiceops.core.csv_encoding import Row, format_cell
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLSX_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_SHEET_ROWS = 1_048_576
+MAX_SHEET_NAME_CHARACTERS = 31
 PIECE_CHARACTERS = 65_536  # of XML, written to the archive at a time
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -39,7 +40,7 @@ WORKBOOK_PARTS = {
     ),
     "xl/workbook.xml": (
         f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}">'
-        '<sheets><sheet name="Results" sheetId="1" r:id="rId1"/></sheets></workbook>'
+        '<sheets><sheet name="SHEET" sheetId="1" r:id="rId1"/></sheets></workbook>'
     ),
     "xl/_rels/workbook.xml.rels": (
         f'<Relationships xmlns="{PACKAGE}/relationships">'
@@ -49,12 +50,13 @@ WORKBOOK_PARTS = {
 }
 
 
-def encode_xlsx(rows: Iterable[Row]) -> Iterator[bytes]:
+def encode_xlsx(rows: Iterable[Row], sheet_name: str = "Results") -> Iterator[bytes]:
     """Yield the workbook in pieces. Rows beyond what a sheet can hold are left out."""
+    title = quoteattr(sheet_name[:MAX_SHEET_NAME_CHARACTERS])
     buffer = _ArchiveBuffer()
     with ZipFile(buffer, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         for name, xml in WORKBOOK_PARTS.items():
-            archive.writestr(name, XML_HEAD + xml)
+            archive.writestr(name, XML_HEAD + xml.replace('"SHEET"', title))
         # The size is unknown beforehand, and may exceed what 32 bits hold.
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             for piece in _sheet_xml(rows):
