@@ -10,6 +10,7 @@ from django.urls import get_resolver
 
 from voiceops.api.first_request import answer_first_request
 from voiceops.core.process_tuning import (
+    WEB_MAX_ARENAS,
     WEB_YOUNG_OBJECTS,
     disable_query_log,
     keep_memory_small,
@@ -18,7 +19,7 @@ from voiceops.core.process_tuning import (
     tune_gc,
 )
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
-from voiceops.core.task_queue import send_from_a_thread
+from voiceops.core.task_queue import prepare_to_send, send_from_a_thread
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.serving.web_worker.WebWorker"
@@ -50,10 +51,11 @@ def when_ready(server: Any) -> None:
     # The views and all that they import, which the first request of each worker would load again.
     get_resolver().resolve("/healthz")
     answer_first_request(server.app.wsgi())
+    prepare_to_send()
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc(WEB_YOUNG_OBJECTS)
-    limit_arenas()
+    limit_arenas(WEB_MAX_ARENAS)
     switch_threads_often()
 
 

@@ -141,8 +141,10 @@ def _forget_request(response: Any) -> None:
     until the garbage collector comes.
     """
     view, request = response.renderer_context["view"], response.renderer_context["request"]
-    for method in view.http_method_names:
-        vars(view).pop(method, None)  # of an action, bound to the view
+    # Of an action, methods are bound to the view. A body that a serializer made refers to it, and
+    # by its context to the view.
+    for name in (*view.http_method_names, "response", "_response"):
+        vars(view).pop(name, None)
     request.parser_context = {}
     response.renderer_context = {}
 

@@ -8,10 +8,10 @@ it does not.
 
 import asyncio
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import requests
 from celery import current_app
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -23,6 +23,12 @@ from telephony.clients import recording_storage
 from telephony.clients.livekit.rooms import list_rooms
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from voiceops.core.errors import DomainError, ProviderError
+from voiceops.core.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import requests
+else:
+    requests = LazyModule("requests")
 
 PROBE_ROOM = "voiceops-readiness"  # never made
 STORAGE_TIMEOUT_SECONDS = 5
@@ -124,7 +130,7 @@ def _read_stored(key: str) -> bytes:
     return session_for(link).get(link, timeout=STORAGE_TIMEOUT_SECONDS).content
 
 
-def session_for(url: str) -> requests.Session:
+def session_for(url: str) -> "requests.Session":
     """An HTTP session that ignores proxy variables for this machine's own addresses."""
     session = requests.Session()
     # A proxy that the environment names cannot reach this machine's loopback addresses.

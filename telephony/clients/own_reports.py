@@ -1,12 +1,18 @@
 """Asks whether the reports of voice agents reach us, on the way that they themselves take."""
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import requests
 from django.conf import settings
 
 from telephony.domain import report_tokens
+from voiceops.core.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import requests
+else:
+    requests = LazyModule("requests")
 
 # Our own web server answers within milliseconds; a slow one loses reports, too.
 TRIAL_TIMEOUT_SECONDS = 1.5

@@ -266,5 +266,6 @@ def _bodies_of(
     if reads_values(kind):
         return kind.read(rows, context, texts=kept.statement.texts)
     prefetch_related_objects(rows, *kept.prefetched)
-    bodies: list[Any] = kind(rows, many=True, context=dict(context)).data
-    return bodies
+    # Not with `many=True`: such a serializer keeps the rows, and fields refer to it in circles.
+    serializer = kind(context=dict(context))
+    return [serializer.to_representation(row) for row in rows]

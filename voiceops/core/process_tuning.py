@@ -19,6 +19,7 @@ WEB_YOUNG_OBJECTS = 2_000  # so that the garbage of requests stays within a mega
 SWITCH_SECONDS = 0.001
 RETURN_MEMORY_SECONDS = 10.0
 _MAX_ARENAS = 2
+WEB_MAX_ARENAS = 1  # requests compute one at a time anyway, and fill each other's holes
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
@@ -60,15 +61,15 @@ def _return_memory_forever() -> None:
         return_free_memory()
 
 
-def limit_arenas() -> None:
-    """Let all threads share two arenas of the C library. Call it before threads are started.
+def limit_arenas(count: int = _MAX_ARENAS) -> None:
+    """Let all threads share a few arenas of the C library. Call it before threads are started.
 
     With glibc's default, eight for each core, every thread keeps what its largest request needed.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
-            mallopt(_M_ARENA_MAX, _MAX_ARENAS)
+            mallopt(_M_ARENA_MAX, count)
 
 
 def switch_threads_often() -> None:

@@ -45,6 +45,14 @@ def enqueue(job: str, **arguments: Any) -> bool:
     return _send(job, arguments)
 
 
+def prepare_to_send() -> None:
+    """Import what sending a message needs. Call it before a fork: then all processes share it."""
+    # Celery imports these when they are first asked for.
+    current_app.amqp.router  # noqa: B018
+    current_app.events.Dispatcher  # noqa: B018
+    current_app.backend  # noqa: B018
+
+
 def send_from_a_thread() -> None:
     """Send messages without arguments from a thread of this process. Call it after a fork."""
     global _sender

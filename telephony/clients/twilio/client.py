@@ -2,31 +2,30 @@
 
 `docs/reference/protocols.md §6` describes them:
 
-timeout     the client has none by default and would wait for ever
+timeout     the client has none by default and would wait for ever (`http_client`)
 base URL    for a sandbox, scheme and host of every request are replaced, also of absolute page URLs
 429         was never processed, so it may be sent again; nothing else may
 errors      are told apart by their code and given in words that an operator can act on
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from twilio.http.http_client import TwilioHttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
 
 from telephony.clients.twilio.errors import TwilioError, create_once, delete_if_exists, send_request
+from voiceops.core.lazy_module import LazyModule
 
-TWILIO_TIMEOUT_SECONDS = 15.0
+if TYPE_CHECKING:
+    from twilio import rest
+
+    from telephony.clients.twilio import http_client
+else:
+    rest = LazyModule("twilio.rest")
+    http_client = LazyModule("telephony.clients.twilio.http_client")
+
 PAGE_ROWS = 100
-
-# The client logs ten lines for every request at INFO.
-request_logger = logging.getLogger("telephony.clients.twilio.client.requests")
-request_logger.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,6 @@ class OwnedNumber:
     friendly_name: str
     trunk_sid: str
     voice_application_sid: str
-
-
-class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyped
-    """Sends every request to `base_url`, where one is given, instead of to Twilio."""
-
-    def __init__(self, base_url: str) -> None:
-        super().__init__(timeout=TWILIO_TIMEOUT_SECONDS, logger=request_logger)
-        self.base = urlsplit(base_url) if base_url else None
-        if self.session is not None and self.base is not None:
-            self.session.trust_env = False  # a proxy of the environment does not reach a sandbox
-
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        """Send the request, to the same path of the base URL."""
-        if self.base is not None:
-            url = urlunsplit(
-                urlsplit(url)._replace(scheme=self.base.scheme, netloc=self.base.netloc)
-            )
-        return super().request(method, url, *args, **kwargs)
 
 
 class Twilio:
@@ -69,10 +50,10 @@ class Twilio:
             raise TwilioError(
                 "no account is configured; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
             )
-        self.client = Client(
+        self.client = rest.Client(
             settings.TWILIO_ACCOUNT_SID,
             settings.TWILIO_AUTH_TOKEN,
-            http_client=HttpClient(settings.TWILIO_BASE_URL),
+            http_client=http_client.HttpClient(settings.TWILIO_BASE_URL),
         )
 
     def account_status(self) -> str:

@@ -7,18 +7,21 @@ carried out all the same.
 import json
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import requests
 from django.conf import settings
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 
 from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
+from voiceops.core.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import requests
+else:
+    requests = LazyModule("requests")
 
 T = TypeVar("T")
-# The client lets the exceptions of requests and of its JSON parser through unchanged.
-FAILURES = (TwilioException, requests.RequestException, json.JSONDecodeError)
 # Before a request is repeated that was refused with 429, the one refusal which Twilio promises
 # never to have processed.
 RATE_LIMIT_PAUSES_SECONDS = (0.5, 1.5)
@@ -96,7 +99,9 @@ def send_request(request: Callable[[], T]) -> T:
 
 
 def _send_once(request: Callable[[], T]) -> T:
-    with provider_errors(FAILURES, to_error):
+    # The client lets the exceptions of requests and of its JSON parser through unchanged.
+    failures = (TwilioException, requests.RequestException, json.JSONDecodeError)
+    with provider_errors(failures, to_error):
         return request()
 
 

@@ -37,8 +37,9 @@ def test_the_short_way_begins_above_files_and_sessions() -> None:
     assert names[names.index(SHORT_WAY) + 1].startswith("whitenoise")
 
 
-@pytest.mark.parametrize("path", ["/calls", "/calls/nothing", "/healthz"])
+@pytest.mark.parametrize("path", ["/calls", "/calls/nothing", "/agents", "/healthz"])
 def test_nothing_of_a_request_is_left_to_the_garbage_collector(path: str, ours: Workspace) -> None:
+    make.agent(ours)
     application: Any = WSGIHandler()
     factory: Any = RequestFactory(headers={"X-API-Key": make.api_key(ours)[1]})
 
