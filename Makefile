@@ -97,11 +97,15 @@ test-worker: $(WORKER) ## check the types of the voice worker, and run its tests
 	$(if $(ARGS),$(WORKER_TESTS) $(ARGS),$(TEST_WORKER))
 	$(if $(ARGS),,$(if $(wildcard $(PY)),$(PY) -m pytest tests/agents/test_real_rehearsals.py))
 
-.PHONY: kit test-kits postman
+.PHONY: kit kit-typescript test-kits postman
 kit: $(RUNTIME) $(KIT) ## generate the Python kit from the API, and build its wheel into kits/python/dist
 	@DEBUG=1 $(PY) manage.py spectacular --format openapi-json --file kits/python/openapi.json
 	@$(KIT_PY) kits/python/generate.py kits/python/openapi.json
 	@cd kits/python && rm -rf dist && .venv/bin/hatchling build -t wheel
+
+kit-typescript: $(RUNTIME) ## generate the TypeScript kit from the API, and pack it into var/ (needs npm)
+	@kits/typescript/build.sh
+	@mkdir -p var && echo "var/$$(npm pack --silent --pack-destination var ./kits/typescript)"
 
 test-kits: kit ## check the Python and the TypeScript kit: types, tests, and the whole job on the sandbox (needs npm) [ARGS="-k word"]
 	cd kits/python && .venv/bin/python -m mypy && .venv/bin/python -m pytest $(ARGS)

@@ -125,8 +125,8 @@ CONFIG = {
 }
 REQUEST_EXAMPLE = {
     "name": "Reminder",
-    "system_prompt": "Remind {{first_name}} of the appointment on {{day}}.",
-    "first_message": "Hello {{first_name}}!",
+    "system_prompt": "Remind {{name}} of the appointment on {{date}}.",
+    "first_message": "Hello {{name}}!",
     "llm": {
         "provider": "openai",
         "model": "gpt-4.1",
@@ -147,17 +147,25 @@ REQUEST_EXAMPLE = {
             "say_while_running": "One moment, I put you through.",
         },
         {"type": "opt_out", "name": "opt_out"},
+        {
+            "type": "webhook",
+            "name": "move",
+            "description": "Moves the appointment to another day",
+            "parameters": {"type": "object", "properties": {"day": {"type": "string"}}},
+            "url": "https://example.com/move",
+        },
     ],
-    "variables": [{"name": "first_name", "required": True}, {"name": "day"}],
+    "variables": [{"name": "name", "required": True}, {"name": "date"}],
     "voicemail": {"action": "leave_message", "message": "Please call back.", "detection": "before"},
     "turn_taking": {"detection": "model", "max_delay": 2},
     "interruptions": {"min_words": 2},
     "silence": {"remind_after_seconds": 8, "reminders": 2, "text": "Are you still there?"},
-    "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{day}}"},
+    "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{date}}"},
     "background": {"sound": "office_ambience", "volume": 0.2},
+    "dispositions": CONFIG["dispositions"],
 }
 SCRIPTS_EXAMPLE: dict[str, Any] = {
-    "variables": {"first_name": "Ada", "day": "Tuesday"},
+    "variables": {"name": "Ada", "date": "Tuesday"},
     "mode": "text",
     "scripts": [
         {

@@ -27,13 +27,7 @@ PORT=$(free_port)
 SANDBOX_PORT=$(free_port)
 export PORT SANDBOX_PORT SERVER="http://127.0.0.1:$PORT"
 
-manage spectacular --format openapi-json --file openapi.json
-[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent
-npm run --silent generate
-# The examples of the page are compiled and run as they stand there.
-awk '/^```typescript/ { file = "examples/page-" ++count ".ts"; next } /^```/ { file = "" } file { print > file }' \
-    "$root/docs/typescript.md"
-npm run --silent build
+./build.sh
 npm test --silent
 
 # Not through a function: the process to be stopped is the server itself.

@@ -67,7 +67,7 @@ SIP_EXAMPLE = {
     "dial_format": "e164",
     "dial_prefix": None,
     "codecs": None,
-    "headers": None,
+    "headers": {},
 }
 NUMBER_EXAMPLE: dict[str, Any] = {
     "id": NUMBER_ID,
@@ -208,7 +208,7 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         "livekit_trunk_id": "ST_4f8Qm2",
         "phone_number_id": None,
         "address": "sip.carrier.example",
-        "numbers": ["+12025550100"],
+        "numbers": ["+12025550101"],
         "status": "active",
         "created_at": "2027-03-01T08:00:00Z",
     },
@@ -218,7 +218,7 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         "transport": "tcp",
         "auth_username": "clinic",
         "auth_password": "a long password",
-        "numbers": ["+12025550100"],
+        "numbers": ["+12025550101"],
     },
     "PatchedSipTrunkRequest": {"address": "sip2.carrier.example"},
 }

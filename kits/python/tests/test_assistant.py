@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ def batch_id(voiceops: VoiceOps, list_file: Path) -> str:
 
 async def test_everything_can_be_read(installation: Installation, batch_id: str) -> None:
     async with assistant(installation) as client:
+        server = client.server_info
+        assert server is not None
+        assert server.version == metadata.version("voiceops")
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         batch, _ = await call(client, "batches_get", id=batch_id)
         listed, _ = await call(client, "batches_list", status="ready", page_size=1)
@@ -103,6 +107,9 @@ async def test_a_batch_is_started_and_stopped_only_as_previewed(
 
         batch = voiceops.batches.wait(batch_id)
         assert batch.status == "completed"
+        for action, done in {"start": "started", "resume": "resumed", "stop": "stopped"}.items():
+            refused = await call(client, f"batches_{action}", id=batch_id)
+            assert refused == (f"The batch 'people' is completed, and cannot be {done}", True)
 
 
 async def test_a_preview_does_not_hold_when_the_world_has_changed(
@@ -110,12 +117,14 @@ async def test_a_preview_does_not_hold_when_the_world_has_changed(
 ) -> None:
     agent = voiceops.agents.create(name="Draft", system_prompt="Remind")
     async with assistant(installation) as client:
+        silent = await call(client, "calls_create", agent_id=agent.id, to="+12025550100")
         text, stale = await preview(client, "agents_publish", id=agent.id)
         voiceops.agents.update(agent.id, system_prompt="Sell")
         changed = await call(client, "agents_publish", id=agent.id, preview_token=stale)
         _, token = await preview(client, "agents_publish", id=agent.id)
         published, is_error = await call(client, "agents_publish", id=agent.id, preview_token=token)
 
+    assert silent == ("The agent 'Draft' cannot call before it is published", True)
     assert "Changed since nothing: it was never published: " in text
     assert changed == ("What the preview showed has changed since: ask for a new one", True)
     assert not is_error

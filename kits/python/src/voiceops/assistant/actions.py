@@ -36,7 +36,9 @@ class Action:
 
 
 async def _preview_start(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when it cannot be."""
     batch = await voiceops.batches.get(arguments["id"])
+    _require(batch.status in {"ready", "scheduled"}, batch, "started")
     agent = await voiceops.agents.get(batch.agent_id)
     reasons = [each async for each in voiceops.batches.reasons(batch.id)]
     lines = [f"Calls the {batch.counts.pending} pending recipients of {_named(batch)}"]
@@ -47,7 +49,9 @@ async def _preview_start(voiceops: AsyncVoiceOps, arguments: Arguments) -> Previ
 
 
 async def _preview_resume(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when it cannot be."""
     batch = await voiceops.batches.get(arguments["id"])
+    _require(batch.status == "paused", batch, "resumed")
     waiting = batch.counts.pending + batch.counts.retrying
     cause = f" It paused because: {batch.error}" if batch.error else ""
     summary = f"Goes on calling {waiting} recipients of {_named(batch)}.{cause}"
@@ -55,7 +59,9 @@ async def _preview_resume(voiceops: AsyncVoiceOps, arguments: Arguments) -> Prev
 
 
 async def _preview_pause(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when it cannot be."""
     batch = await voiceops.batches.get(arguments["id"])
+    _require(batch.status in {"running", "paused"}, batch, "paused")
     summary = (
         f"Places no more calls of {_named(batch)} until it is resumed; calls that are up go on."
     )
@@ -63,7 +69,12 @@ async def _preview_pause(voiceops: AsyncVoiceOps, arguments: Arguments) -> Previ
 
 
 async def _preview_stop(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when it cannot be."""
     batch = await voiceops.batches.get(arguments["id"])
+    # One that was stopped may be asked again to hang up.
+    hangs_up_again = batch.status == "stopped" and bool(arguments.get("hang_up_active"))
+    stoppable = {"ready", "scheduled", "running", "paused"}
+    _require(batch.status in stoppable or hangs_up_again, batch, "stopped")
     active = batch.counts.dialing + batch.counts.in_call
     fate = "are hung up" if arguments.get("hang_up_active") else "go on to their end"
     lines = [f"Ends {_named(batch)} for good: it cannot be resumed."]
@@ -106,13 +117,19 @@ async def _preview_purchase(voiceops: AsyncVoiceOps, arguments: Arguments) -> Pr
 
 
 async def _preview_call(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when the agent was never published."""
     agent = await voiceops.agents.get(arguments["agent_id"])
+    if agent.published_version is None:
+        raise VoiceOpsError(f"The agent {agent.name!r} cannot call before it is published")
     summary = f"Calls {arguments['to']} with the agent {agent.name!r}, now."
     return Preview(summary, {"published_version": agent.published_version})
 
 
 async def _preview_hangup(voiceops: AsyncVoiceOps, arguments: Arguments) -> Preview:
+    """Raises VoiceOpsError when the call has ended."""
     call = await voiceops.calls.get(arguments["id"])
+    if call.status == "ended":
+        raise VoiceOpsError(f"The call to {call.to} has ended already")
     return Preview(f"Hangs up the call to {call.to}, which is {call.status}.", {"to": call.to})
 
 
@@ -130,6 +147,12 @@ async def _purchase(voiceops: AsyncVoiceOps, arguments: Arguments) -> Model:
 
 async def _call(voiceops: AsyncVoiceOps, arguments: Arguments) -> Model:
     return await voiceops.calls.create(**arguments)
+
+
+def _require(is_possible: bool, batch: models.Batch, done: str) -> None:
+    """Raises VoiceOpsError for what the server would refuse: a preview would promise it."""
+    if not is_possible:
+        raise VoiceOpsError(f"The batch {batch.name!r} is {batch.status}, and cannot be {done}")
 
 
 def _named(batch: models.Batch) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from mcp import types
@@ -19,7 +20,7 @@ from voiceops.resources import path
 TOKEN_ARGUMENT = "preview_token"  # noqa: S105  # the name of an argument
 # Longer answers would fill an assistant's memory; lists have pages, and filters.
 MOST_CHARACTERS = 60_000
-INSTRUCTIONS = f"""VoiceOps calls lists of people with AI voice agents.
+INSTRUCTIONS = f"""VoiceOps calls lists of recipients with AI voice agents.
 
 Tools ending in _list, _get and the like read. The others act: called without {TOKEN_ARGUMENT} they
 change nothing, and return what they would do, with a token. Show that to the user, and call again
@@ -103,7 +104,11 @@ async def _serve(voiceops: AsyncVoiceOps) -> None:
         return await assistant.call(params.name, params.arguments or {})
 
     server = Server(
-        "voiceops", instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
+        "voiceops",
+        version=version("voiceops"),
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
     )
     async with voiceops, stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
