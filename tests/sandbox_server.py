@@ -85,6 +85,10 @@ class RunningSandbox:
         """Let a part of LiveKit die; it comes back by itself."""
         self.control("POST", "crash", {"what": what, **fields})
 
+    def wait_until_back(self) -> None:
+        """Wait until what crashed is served again."""
+        self.wait_for(lambda: not self.control("GET", "")["down"])
+
     def call_inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
         """Start an inbound call to one of our numbers."""
         body = {"to": to, **({} if caller is None else {"from": caller})}

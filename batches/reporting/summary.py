@@ -66,20 +66,27 @@ class Tally:
         if outcome is not None:
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + counted.calls
 
-    def figures(self) -> dict[str, Any]:
-        """Return the contract's figures.
+    @property
+    def ended(self) -> int:
+        return sum(self.outcomes.values())
 
-        `answer_rate` is the share of the calls that have ended. It is null without any, as the
-        average is without answered calls.
-        """
-        ended = sum(self.outcomes.values())
-        answered = self.outcomes.get(Outcome.ANSWERED, 0)
-        seconds = self.talk.total_seconds()
+    @property
+    def answered(self) -> int:
+        return self.outcomes.get(Outcome.ANSWERED, 0)
+
+    @property
+    def answer_rate(self) -> float | None:
+        """The share of the calls that have ended; None without any."""
+        return self.answered / self.ended if self.ended else None
+
+    def figures(self) -> dict[str, Any]:
+        """Return the contract's figures. An average of nothing is null."""
+        rate, answered, seconds = self.answer_rate, self.answered, self.talk.total_seconds()
         return {
             "calls": self.calls,
-            "ended": ended,
+            "ended": self.ended,
             "answered": answered,
-            "answer_rate": round(answered / ended, 4) if ended else None,
+            "answer_rate": None if rate is None else round(rate, 4),
             "outcomes": dict(sorted(self.outcomes.items())),
             "talk_seconds": round(seconds, 3),
             "average_talk_seconds": round(seconds / answered, 3) if answered else None,

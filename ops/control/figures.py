@@ -1,14 +1,14 @@
 """The figures of the overview: calls by time and outcome, an earlier span, and SIP causes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from accounts.models import Workspace
+from batches.reporting.summary import Tally
 from console import charts
 from telephony.models import Outcome
-from telephony.reporting.hourly_calls import Counted, find_calls
+from telephony.reporting.hourly_calls import find_calls
 from voiceops.core.prices import MILLION, price_table
 
 DAY = timedelta(days=1)
@@ -40,29 +40,12 @@ CAUSES = {
 }
 
 
-@dataclass
-class Totals:
-    """What a span comes to."""
-
-    calls: int = 0
-    ended: int = 0
-    answered: int = 0
-    talk_seconds: float = 0.0
-    cost_micros: int | None = None
-
-    def add(self, outcome: str | None, counted: Counted) -> None:
-        """Add calls with one outcome; None for those that have not ended."""
-        self.calls += counted.calls
-        self.ended += counted.calls if outcome is not None else 0
-        self.answered += counted.calls if outcome == Outcome.ANSWERED else 0
-        self.talk_seconds += counted.talk.total_seconds()
-        if counted.priced_calls:
-            self.cost_micros = (self.cost_micros or 0) + counted.cost_micros
+class Totals(Tally):
+    """What a span comes to, with what the cards have besides."""
 
     @property
-    def answer_rate(self) -> float | None:
-        """The share of the calls that have ended; None without any."""
-        return self.answered / self.ended if self.ended else None
+    def talk_seconds(self) -> float:
+        return self.talk.total_seconds()
 
     @property
     def cost(self) -> float | None:
@@ -98,14 +81,13 @@ def read_figures(
     ]
     by_key = _by_key(groups, days, zone)
     columns = charts.columns_over_time(by_key, _keys(midnight, days))
-    outcomes = _sum_outcomes(groups)
     return {
         "cards": _cards(totals, earlier),
         "columns": columns,
         "rates": _rate_points(by_key, columns),
         "every": 3 if days == 1 else max(1, days // 7),
-        "legend": charts.legend_of(outcomes),
-        "outcome_bars": charts.outcome_bars(outcomes),
+        "legend": charts.legend_of(totals.outcomes),
+        "outcome_bars": charts.outcome_bars(totals.outcomes),
         "causes": _causes(codes),
     }
 
@@ -140,14 +122,6 @@ def _by_key(
         column = sums.setdefault(key, {})
         for outcome, count in outcomes.items():
             column[outcome] = column.get(outcome, 0) + count
-    return sums
-
-
-def _sum_outcomes(groups: Mapping[datetime, Mapping[str, int]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for outcomes in groups.values():
-        for outcome, count in outcomes.items():
-            sums[outcome] = sums.get(outcome, 0) + count
     return sums
 
 

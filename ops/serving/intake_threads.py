@@ -17,12 +17,13 @@ from django.db import close_old_connections
 from telephony.services.intake import store_together
 from telephony.views.foreseen import Foreseen, foreseeing
 from telephony.views.foresight import MACHINE_REQUEST, MAX_FORESEEN_BYTES, foresee
+from voiceops.db.compiled_writes import MAX_KEPT_ROWS
 
 logger = logging.getLogger(__name__)
 
 # One stores while the other reads or answers (docs/decisions/0018-few-at-once.md).
 INTAKE_THREADS = 2
-MAX_TOGETHER = 16
+MAX_TOGETHER = MAX_KEPT_ROWS  # no statement is kept for more of them
 
 Arrived = tuple[Any, bytes]  # a connection, and what it has received
 

@@ -31,7 +31,7 @@ async def until_call_is(box: RunningSandbox, status: str) -> None:
 
 
 async def until_back(box: RunningSandbox) -> None:
-    await asyncio.to_thread(box.wait_for, lambda: not box.control("GET", "")["down"])
+    await asyncio.to_thread(box.wait_until_back)
 
 
 def of_callee(receiver: Receiver) -> list[tuple[str, str, dict[str, str]]]:
