@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from django.db import transaction
 
 from accounts import audit
@@ -29,6 +28,7 @@ from telephony.services.callback_requests import CallbackRequest
 from telephony.services.calls import CallOrder, place_call, require_callable, require_variables
 from voiceops.core.clock import database_now
 from voiceops.core.errors import DomainError, Invalid, StateForbids
+from voiceops.core.phone_numbers import to_e164
 
 Status = Callback.Status
 CALLBACK_ENDED = "Callback has ended"
@@ -38,6 +38,7 @@ NEVER_OPEN = "The calling window never opens for this number"
 MISSED_AFTER = timedelta(hours=1)
 PAST_TOLERANCE = timedelta(minutes=1)
 FOLLOWED_CALLBACKS = 200
+CHANGEABLE_FIELDS = ("phone_number", "remark", "requested_at", "at", "status", "moved_reason")
 
 
 def schedule_callback(
@@ -128,7 +129,7 @@ def schedule_reported(call: Call, request: CallbackRequest) -> None:
         raise Invalid(f"{request.at!r} is no date and time") from error
     number = other_party_of(call)
     if request.phone_number:
-        number = parse_other_number(request.phone_number)
+        number = to_e164(request.phone_number)
     if at.tzinfo is None:
         recipient = Recipient.unscoped.filter(pk__in=[call.recipient_id]).first()
         own_zones = recipient.timezone if recipient else None
@@ -139,15 +140,6 @@ def schedule_reported(call: Call, request: CallbackRequest) -> None:
 def other_party_of(call: Call) -> str:
     """Return the number of a call's caller or callee."""
     return call.from_number if call.direction == Direction.INBOUND else call.to_number
-
-
-def parse_other_number(text: str) -> str:
-    """Return a number in E.164. Raises Invalid."""
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException as error:
-        raise Invalid("Invalid phone number") from error
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def update_callback(
@@ -168,7 +160,7 @@ def update_callback(
         locked.requested_at = changes.get("at", locked.requested_at)
         if "at" in changes or "phone_number" in changes:
             _place_in_window(locked, locked.requested_at)
-        locked.save()
+        locked.save(update_fields=CHANGEABLE_FIELDS)
         _plan_recipient(locked)
         details = {"at": locked.at.isoformat(), "status": locked.status}
         audit.record("callback.updated", principal=principal, target=locked, changes=details)
@@ -217,7 +209,11 @@ def _place_in_window(callback: Callback, at: datetime) -> None:
     callback.status, callback.moved_reason = Status.SCHEDULED, None
     if opening.at > at:
         callback.status = Status.MOVED
-        callback.moved_reason = f"The calling window is closed at {at:%Y-%m-%d %H:%M} UTC"
+        callback.moved_reason = _closed_at(at)
+
+
+def _closed_at(instant: datetime) -> str:
+    return f"The calling window is closed at {instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _rules_of(callback: Callback) -> CallingRules | None:
@@ -296,8 +292,7 @@ def _dial(callback: Callback, now: datetime) -> None:
     opening = opens_at(callback.phone_number, _rules_of(callback), now)
     active = Callback.unscoped.filter(pk=callback.pk, status__in=Status.active())
     if opening.at is not None and opening.at > now:
-        reason = f"The calling window is closed at {now:%Y-%m-%d %H:%M} UTC"
-        active.update(at=opening.at, status=Status.MOVED, moved_reason=reason)
+        active.update(at=opening.at, status=Status.MOVED, moved_reason=_closed_at(now))
         return
     try:
         with transaction.atomic():

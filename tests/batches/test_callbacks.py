@@ -115,6 +115,28 @@ def test_the_agent_plans_one_by_a_report_a_tool_or_its_analysis(
 
 
 @pytest.mark.parametrize(
+    ("written", "planned"),
+    [
+        ("+1 (202) 555\u20110187", ["+12025550187"]),
+        # The old form of a mobile number of Mexico.
+        ("+52 1 55 1234 5678", ["+525512345678"]),
+        ("+1 202 555 0187 ext. 5", []),
+        ("+1 800 FLOWERS", []),
+    ],
+)
+def test_a_number_that_the_agent_reports_is_read_as_everywhere(
+    ours: Workspace, written: str, planned: list[str]
+) -> None:
+    now = timezone.now()
+    call = make.call(ours, stage=Stage.IN_PROGRESS, intent_at=now, dialed_at=now, answered_at=now)
+
+    arguments = {"at": "2099-07-01T18:00:00Z", "phone_number": written}
+    report(call, reported("tool_call", name="schedule_callback", arguments=arguments))
+
+    assert list(Callback.unscoped.values_list("phone_number", flat=True)) == planned
+
+
+@pytest.mark.parametrize(
     ("zones", "expected"),
     [
         ("Asia/Tokyo", "2099-07-01T09:00:00Z"),
