@@ -1,5 +1,7 @@
 """Bodies of suppressions, one by one and from files."""
 
+from typing import Any
+
 from accounts.api.related_fields import WorkspaceSerializer
 from batches.models import Suppression, SuppressionImport
 from batches.serializers.fields import Country, ListFile
@@ -14,6 +16,7 @@ from voiceops.api.serializers import (
     StrictSerializer,
     Text,
 )
+from voiceops.core.phone_numbers import WRITTEN_NUMBER_PATTERN, normalize_spelling
 
 
 class SuppressionSerializer(WorkspaceSerializer):
@@ -76,10 +79,23 @@ class SuppressionImportSerializer(WorkspaceSerializer):
         read_only_fields = fields
 
 
-class SuppressionQuery(PageQuery):
-    """`search` finds digits within numbers; `active=false` lists expired suppressions."""
+class NumberPart(Text):
+    """A number, or digits within one, in whatever spelling they were copied."""
 
-    search = Text(max_length=20, required=False)
+    def to_internal_value(self, data: Any) -> str:
+        spelling = normalize_spelling(super().to_internal_value(data))
+        if not WRITTEN_NUMBER_PATTERN.fullmatch(spelling):
+            return spelling
+        digits = "".join(character for character in spelling if character.isdecimal())
+        return f"+{digits}" if spelling.startswith("+") else digits or spelling
+
+
+class SuppressionQuery(PageQuery):
+    """`search` finds digits within numbers, in any spelling; `active=false` lists expired
+    suppressions.
+    """
+
+    search = NumberPart(max_length=40, required=False)
     # DRF moves fields off the class, so this one does not hide the base's attribute `source`.
     source = Choice(  # type: ignore[assignment]  # see above
         choices=Suppression.Source.values, required=False

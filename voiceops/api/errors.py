@@ -18,7 +18,7 @@ from rest_framework.views import set_rollback
 
 from voiceops.api import error_codes
 from voiceops.api.field_errors import ONLY_COUNTED
-from voiceops.core.database_locks import is_lock_error
+from voiceops.core.database_locks import is_lock_error, is_timeout
 from voiceops.core.disk_space import DISK_FULL, is_disk_full
 from voiceops.core.errors import (
     Busy,
@@ -144,7 +144,7 @@ def transient_detail(exc: Exception) -> str | None:
         return DISK_FULL
     if isinstance(exc, Busy):
         return str(exc)
-    return DATABASE_BUSY if is_lock_error(exc) else None
+    return DATABASE_BUSY if is_lock_error(exc) or is_timeout(exc) else None
 
 
 def retry_headers(status: int) -> dict[str, str]:

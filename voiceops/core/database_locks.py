@@ -15,6 +15,7 @@ FIRST_WAIT_SECONDS = 0.05
 MAX_RETRY_SECONDS = 5.0
 # SQLSTATE of PostgreSQL: serialization failure, deadlock, lock not available.
 LOCK_STATES = ("40001", "40P01", "55P03")
+STATEMENT_TIMEOUT_STATE = "57014"  # of a wait for a lock too: both timeouts are equally long
 SQLITE_LOCK_WORDS = ("is locked", "is busy")
 # Statements that leave nothing behind by themselves; every other one counts as a write.
 HARMLESS_STATEMENTS = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
@@ -26,6 +27,11 @@ def is_lock_error(error: BaseException) -> bool:
         return False
     state = getattr(error.__cause__, "sqlstate", None)
     return state in LOCK_STATES or any(words in str(error) for words in SQLITE_LOCK_WORDS)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a statement because it took too long."""
+    return getattr(error.__cause__, "sqlstate", None) == STATEMENT_TIMEOUT_STATE
 
 
 def retry_when_locked(function: Callable[P, T]) -> Callable[P, T]:

@@ -141,6 +141,9 @@ def test_members_may_only_read_suppressions(ours: Workspace) -> None:
         ("", [CAT, BOB, ADA]),
         ("sort=phone_number", [ADA, BOB, CAT]),
         ("search=0101", [BOB]),
+        ("search=%2B1 (202) 555-0101", [BOB]),
+        ("search=202.555.01%E2%81%A901", [BOB]),  # with a character that nobody sees
+        ("search=x", []),
         ("source=opt_out", [CAT]),
         ("active=true", [CAT, ADA]),
         ("active=false", [BOB]),

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, transaction
 
 from accounts.models import Workspace
+from voiceops.api.errors import transient_detail
 from voiceops.core import database_locks
 from voiceops.core.database_locks import MAX_TRIES, retry_when_locked
 
@@ -110,3 +111,22 @@ def test_another_error_of_the_database_is_raised_at_once() -> None:
         write()
 
     assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("55P03", "The database is busy"),
+        ("57014", "The database is busy"),  # the timeout of statements is over first
+        ("08006", None),
+    ],
+)
+def test_a_wait_that_took_too_long_is_told_from_a_database_that_is_gone(
+    state: str, sentence: str | None
+) -> None:
+    cause = Exception()
+    cause.sqlstate = state  # type: ignore[attr-defined]
+    error = OperationalError("canceling statement")
+    error.__cause__ = cause
+
+    assert transient_detail(error) == sentence
