@@ -33,11 +33,9 @@ from telephony.domain.dial_verdicts import (
     Verdict,
 )
 from telephony.domain.late_evidence import (
-    LEFT_UNNOTICED,
     accept_crossing_answer,
     accept_late_answer,
     correct_answer_time,
-    correct_end,
     correct_unsettled_end,
 )
 from telephony.domain.latest_ends import ending_by_the_clock
@@ -363,26 +361,6 @@ def mark_cancelled(
         if moved:
             add_event(call, type="ended", text=text, at=at, data=data)
     return moved
-
-
-def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
-    """Add who hung up, and when, to a call that a coarser source ended, keeping the outcome."""
-    reason, by = ending_by_the_clock(call, at, reason, by)
-    if call.end_reason == LEFT_UNNOTICED and correct_end(call, at=at, reason=reason, by=by):
-        return
-    # We ended the call of a lost agent without it, so it does not know better.
-    is_known = call.hung_up_by is not None or call.end_reason == AGENT_LOST.reason
-    if by is None or is_known or call.ended_at is None:
-        return
-    # A webhook's end is the time of its arrival, which is later.
-    ended_at = min(clamp_to_timeline(call, at), call.ended_at)
-    coarse = Call.unscoped.filter(
-        pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False
-    )
-    with transaction.atomic(savepoint=False):
-        if coarse.update(hung_up_by=by, end_reason=reason, ended_at=ended_at):
-            call.hung_up_by, call.end_reason, call.ended_at = by, reason, ended_at
-            rewrite_end_event(call, text=describe_end(call, by, reason), at=ended_at, reason=reason)
 
 
 def mark_transferred(call: Call, *, to: str, at: datetime) -> None:

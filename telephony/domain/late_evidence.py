@@ -1,7 +1,7 @@
 """Evidence that comes after a call has ended: what it may still change.
 
-An answer is never overruled by an end that did not know of it, and the time of an end that no
-source saw is an estimate until one reports it. Everything else is an alarm.
+An answer is never overruled by an end that did not know of it, the time of an end that no source
+saw is an estimate until one reports it, and who hung up may be added. Everything else is an alarm.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from telephony.domain.descriptions import describe_end
-from telephony.domain.dial_verdicts import NEVER_RANG, Verdict
+from telephony.domain.dial_verdicts import AGENT_LOST, NEVER_RANG, Verdict
 from telephony.domain.latest_ends import ending_by_the_clock
 from telephony.domain.timeline import (
     TICK,
@@ -24,6 +24,10 @@ from telephony.models import Call, Outcome, Stage
 
 # The reason of an end that no source saw: its time is an estimate.
 LEFT_UNNOTICED = "left_unnoticed"
+# LiveKit's words for a room that was deleted: they say neither by whom nor why.
+ROOM_ENDS = ("room_deleted", "room_closed")
+# Nobody hung up, the room was deleted, and only the agent's side knows why.
+EXPLAINED_ENDS = ("agent_crashed", "provider_failed")
 ANSWERED_AFTER_THE_END = "An answer was reported after the call had ended unanswered"
 
 
@@ -87,6 +91,30 @@ def correct_end(call: Call, *, at: datetime, reason: str, by: str | None = None)
         rewrite_end_event(call, text=text, at=ended_at, reason=reason)
     call.ended_at, call.end_reason, call.hung_up_by = ended_at, reason, by
     return True
+
+
+def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
+    """Add who hung up or why, and when, to a call that a coarser source ended, keeping the
+    outcome.
+    """
+    reason, by = ending_by_the_clock(call, at, reason, by)
+    if call.end_reason == LEFT_UNNOTICED and correct_end(call, at=at, reason=reason, by=by):
+        return
+    explains = reason in EXPLAINED_ENDS and call.end_reason in ROOM_ENDS
+    if call.ended_at is None or call.hung_up_by is not None or not (by or explains):
+        return
+    # We ended the call of a lost agent without it: it knows better only of an end before that.
+    if call.end_reason == AGENT_LOST.reason and at >= call.ended_at:
+        return
+    # A webhook's end is the time of its arrival, which is later.
+    ended_at = min(clamp_to_timeline(call, at), call.ended_at)
+    coarse = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False
+    )
+    with transaction.atomic(savepoint=False):
+        if coarse.update(hung_up_by=by, end_reason=reason, ended_at=ended_at):
+            call.hung_up_by, call.end_reason, call.ended_at = by, reason, ended_at
+            rewrite_end_event(call, text=describe_end(call, by, reason), at=ended_at, reason=reason)
 
 
 def mark_never_rang(call: Call) -> None:

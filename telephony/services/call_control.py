@@ -9,7 +9,7 @@ from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import list_participants
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.room_deleter import delete_rooms_now
-from telephony.domain import call_states, timeline
+from telephony.domain import call_states, late_evidence, timeline
 from telephony.domain.dialled_form import dialled_form
 from telephony.models import Call, Direction, Stage
 from telephony.services.calls import require_callable
@@ -50,7 +50,7 @@ def record_hang_up(call: Call, *, source: str) -> None:
     )
     if not ended:
         current = Call.unscoped.get(pk=call.pk)
-        call_states.fill_in_hangup(current, by="operator", reason="operator_hangup", at=now)
+        late_evidence.fill_in_hangup(current, by="operator", reason="operator_hangup", at=now)
 
 
 def wait_for_send(call: Call) -> None:

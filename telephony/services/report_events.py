@@ -13,7 +13,7 @@ from django.db.models import CharField, UUIDField
 from telephony.domain import call_states
 from telephony.domain.agent_tools import CALLBACK_TOOLS, DISPOSITION_TOOLS, OPT_OUT_TOOLS
 from telephony.domain.disconnect_reasons import Ending, ending_for
-from telephony.domain.late_evidence import correct_answer_time
+from telephony.domain.late_evidence import correct_answer_time, fill_in_hangup
 from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
@@ -263,7 +263,7 @@ def _end_call(event: ReportEvent, ending: Ending, context: ReportContext) -> boo
             return True
         # A webhook ended the call a moment before.
         call.refresh_from_db()
-    call_states.fill_in_hangup(call, by=ending.by, reason=ending.reason, at=at)
+    fill_in_hangup(call, by=ending.by, reason=ending.reason, at=at)
     return answered
 
 

@@ -177,6 +177,11 @@ class World:
         listed = await self.lk.room.list_participants(request)
         return {participant.identity for participant in listed.participants}
 
+    async def remove(self, call_id: str, identity: str) -> None:
+        """Let a participant hang up."""
+        request = api.RoomParticipantIdentity(room=f"vo-{call_id}", identity=identity)
+        await self.lk.room.remove_participant(request)
+
     async def delete_room(self, call_id: str) -> None:
         await self.lk.room.delete_room(api.DeleteRoomRequest(room=f"vo-{call_id}"))
 
@@ -186,7 +191,7 @@ class World:
         return header.pid
 
 
-async def becomes_true(check: Callable[[], bool], seconds: float = 20.0) -> float:
+async def becomes_true(check: Callable[[], bool], seconds: float = 40.0) -> float:
     """Wait until it is true, and return how long that took."""
     began = time.monotonic()
     while not check():

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from livekit.agents import Agent, StopResponse, llm
+from livekit.agents import Agent, StopResponse, UserTurnExceededEvent, llm
 
 from voice.agent_config import AgentConfig
 
@@ -17,7 +17,9 @@ UNAVAILABLE = "These systems cannot be reached during this call: {names}."
 
 
 class Persona(Agent):
-    """`holds_turn(text, metrics)` returns whether a turn of the callee stays without an answer."""
+    """`holds_turn(text, metrics)` returns whether a turn of the callee stays without an answer, and
+    `holds_turns` whether every turn does now.
+    """
 
     def __init__(
         self,
@@ -25,9 +27,11 @@ class Persona(Agent):
         *,
         tools: list[llm.Tool | llm.Toolset],
         holds_turn: Callable[[str, Mapping[str, Any]], bool],
+        holds_turns: Callable[[], bool],
     ) -> None:
         super().__init__(instructions=instructions(config), tools=tools)
         self._holds_turn = holds_turn
+        self._holds_turns = holds_turns
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
@@ -37,6 +41,11 @@ class Persona(Agent):
         if self._holds_turn(text, new_message.metrics):
             await self.add_turn(text)
             raise StopResponse
+
+    async def on_user_turn_exceeded(self, ev: UserTurnExceededEvent) -> None:
+        """Cut in on music and on who speaks without an end, where turns are answered at all."""
+        if not self._holds_turns():
+            await super().on_user_turn_exceeded(ev)
 
     async def add_turn(self, text: str) -> None:
         """Put words of the callee into the context, without an answer to them."""

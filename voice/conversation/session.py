@@ -10,6 +10,8 @@ from voice.providers.registry import Parts
 
 MAX_CALLEE_TURN_SECONDS = 45.0  # music on hold has no end of turn
 MAX_TOOL_STEPS = 5
+# After speech of which no words came: a line that rustles, or ears that have failed.
+TRANSCRIPTION_TIMEOUT_SECONDS = 10.0
 # What no voice should read aloud.
 TRANSFORMS: tuple[TextTransforms, ...] = ("filter_markdown", "filter_emoji")
 
@@ -35,6 +37,8 @@ def make_session(config: AgentConfig, parts: Parts, *, is_telephone: bool) -> "A
                 "min_words": interruptions.min_words,
                 "min_duration": interruptions.min_seconds,
             },
+            # The model begins with what was understood so far; the voice waits for the turn's end.
+            "preemptive_generation": {"enabled": True},
             "user_turn_limit": {"max_duration": MAX_CALLEE_TURN_SECONDS},
         },
         max_tool_steps=MAX_TOOL_STEPS,
@@ -44,6 +48,7 @@ def make_session(config: AgentConfig, parts: Parts, *, is_telephone: bool) -> "A
         # Else the room would stay for two seconds after the goodbye.
         session_close_transcript_timeout=0.0,
         user_away_timeout=None,
+        transcription_timeout=TRANSCRIPTION_TIMEOUT_SECONDS,
     )
 
 

@@ -20,6 +20,7 @@ from livekit.agents.voice.events import (
     ErrorEvent,
     UserInputTranscribedEvent,
     UserStateChangedEvent,
+    UserTranscriptionTimeoutEvent,
 )
 
 from voice.agent_config import AgentConfig
@@ -30,7 +31,12 @@ from voice.conversation.opening import Opening
 from voice.conversation.persona import Persona
 from voice.conversation.session import make_session
 from voice.conversation.tools import Toolbox
-from voice.conversation.turns import TurnRecorder, report_error, report_fallbacks
+from voice.conversation.turns import (
+    TurnRecorder,
+    report_error,
+    report_fallbacks,
+    report_nothing_understood,
+)
 from voice.journal import Journal
 from voice.lines.line import Line
 from voice.providers.registry import Parts
@@ -73,6 +79,7 @@ class Talk:
     over: "asyncio.Future[str]" = field(init=False)
     ending: str | None = None
     is_handed_over: bool = False
+    has_understood: bool = True
     _tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     _is_reminder: bool = False
     _answered_at: float = 0.0
@@ -88,6 +95,7 @@ class Talk:
             self.config,
             tools=self.toolbox.functions(self.config.tools),
             holds_turn=self._holds_turn,
+            holds_turns=self._holds_turns,
         )
         self.session = make_session(self.config, self.parts, is_telephone=self.line.is_telephone)
         self.limits = Limits.begin(self.config, self.clock.now())
@@ -302,6 +310,7 @@ class Talk:
         report_fallbacks(self.parts, self.journal)
         session.on("conversation_item_added", self._on_item)
         session.on("user_input_transcribed", self._on_words)
+        session.on("user_transcription_timeout", self._on_nothing_understood)
         session.on("user_state_changed", self._on_callee)
         session.on("agent_state_changed", self._on_agent)
         session.on("error", self._on_error)
@@ -311,9 +320,13 @@ class Talk:
         if event.item.type == "message":
             self.turns.add(event.item)
 
+    def _holds_turns(self) -> bool:
+        """Return whether nothing is answered now."""
+        return not self.opening.is_over or self.ending is not None or self.is_handed_over
+
     def _holds_turn(self, text: str, metrics: Mapping[str, Any]) -> bool:
         """Return whether a turn of the callee is not answered; it is recorded then."""
-        if not self.opening.is_over or self.ending is not None or self.is_handed_over:
+        if self._holds_turns():
             self.turns.add_held(text, metrics)
             return True
         return self.opening.is_echo(text)
@@ -321,9 +334,16 @@ class Talk:
     def _on_words(self, event: UserInputTranscribedEvent) -> None:
         if event.is_final and event.transcript.strip():
             now = self.clock.now()
+            self.has_understood = True
             self.turns.heard_language = str(event.language or "")
             self.opening.hear_words(event.transcript, now)
             self.limits.touch(now)
+
+    def _on_nothing_understood(self, event: UserTranscriptionTimeoutEvent) -> None:
+        # Once until words come again: a line that rustles would fill the timeline.
+        if self.has_understood and not self._holds_turns():
+            self.has_understood = False
+            report_nothing_understood(event, self.parts, self.journal)
 
     def _on_callee(self, event: UserStateChangedEvent) -> None:
         self.opening.hear_activity(is_speaking=event.new_state == "speaking", now=self.clock.now())

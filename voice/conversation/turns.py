@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from livekit.agents import ErrorEvent, llm, stt, tts
+from livekit.agents import ErrorEvent, UserTranscriptionTimeoutEvent, llm, stt, tts
 
 from voice.conversation.figures import Latency
 from voice.journal import Journal, timestamp
@@ -91,3 +91,12 @@ def report_error(event: ErrorEvent, journal: Journal) -> None:
         text=type(getattr(error, "error", error)).__name__,
         fallback=bool(getattr(error, "recoverable", False)),
     )
+
+
+def report_nothing_understood(
+    event: UserTranscriptionTimeoutEvent, parts: Parts, journal: Journal
+) -> None:
+    """Report why the agent does not answer: there was speech, or what sounded like it."""
+    text = f"Nothing was understood of {event.speech_duration:.0f} s of speech"
+    provider = str(getattr(parts.stt, "provider", ""))
+    journal.add("error", part="stt", provider=provider, text=text, fallback=False)

@@ -5,17 +5,19 @@ second of speech). What is not among them is heard as the nearest phrase, or not
 """
 
 import asyncio
+import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 from voice.providers.errors import ProviderError
 from voice.providers.local_stt import UtteranceSTT
 from voice.providers.sound import HEARING_RATE, Samples, resample
 
+# The decoder is one utterance's at a time.
+EARS_THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-ears")
 SPOKEN_WORD = re.compile(r"[a-z']+|\d+")
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SMALL_NUMBERS = (
@@ -47,21 +49,21 @@ class PhraseRecognizer:
     def __init__(self, phrases: Sequence[str]) -> None:
         """Raises ProviderError without the package, or when no phrase can be recognised."""
         self._phrases = {spoken_form(phrase): phrase for phrase in phrases if spoken_form(phrase)}
-        self._decoder = _load_decoder(list(self._phrases))
-        # The decoder is one utterance's at a time.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-ears")
+        self._grammar = _grammar_of(list(self._phrases))
 
     async def recognize(self, samples: Samples, rate: int) -> str:
         """Return the phrase that was said, or an empty text."""
         loop = asyncio.get_running_loop()
         heard = resample(samples, rate, HEARING_RATE)
-        return await loop.run_in_executor(self._thread, self._recognize, heard)
+        return await loop.run_in_executor(EARS_THREAD, self._recognize, heard)
 
     def _recognize(self, samples: Samples) -> str:
-        self._decoder.start_utt()
-        self._decoder.process_raw(samples.astype("<i2").tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
+        decoder = load_decoder()
+        decoder.activate_search(_add_grammar(self._grammar))
+        decoder.start_utt()
+        decoder.process_raw(samples.astype("<i2").tobytes(), full_utt=True)
+        decoder.end_utt()
+        found = decoder.hyp()
         return self._nearest_phrase(found.hypstr) if found is not None else ""
 
     def _nearest_phrase(self, heard: str) -> str:
@@ -99,23 +101,38 @@ def _number_words(digits: str) -> list[str]:
     return [DIGIT_WORDS[int(digit)] for digit in digits]
 
 
-def _load_decoder(phrases: Sequence[str]) -> Any:
-    """Raises ProviderError without the package, or when none of the phrases is pronounceable."""
+@cache
+def load_decoder() -> Any:
+    """Return the recogniser, loaded once in a process: its dictionary takes half a second.
+
+    Raises ProviderError without the package.
+    """
     try:
-        from pocketsphinx import Decoder  # noqa: PLC0415  # optional
+        from pocketsphinx import Decoder  # noqa: PLC0415  # optional, and slow to load
     except ImportError as error:
         raise ProviderError("The local ears need the package pocketsphinx") from error
-    known = _known_words(Decoder(lm=None, loglevel="FATAL"), phrases)
-    lines = [phrase for phrase in phrases if known.issuperset(phrase.split())]
+    return Decoder(lm=None, loglevel="FATAL")
+
+
+@cache
+def _add_grammar(grammar: str) -> str:
+    """Give the recogniser a grammar once, and return the name by which it knows it."""
+    name = hashlib.sha256(grammar.encode()).hexdigest()
+    load_decoder().add_jsgf_string(name, grammar)
+    return name
+
+
+def _grammar_of(phrases: Sequence[str]) -> str:
+    """Return a grammar of the phrases whose words are all known.
+
+    Raises ProviderError without the package, or when there is none.
+    """
+    decoder = load_decoder()
+    lines = [
+        phrase
+        for phrase in phrases
+        if all(decoder.lookup_word(word) is not None for word in phrase.split())
+    ]
     if not lines:
         raise ProviderError("The local ears need `stt.phrases`: what the callee may say")
-    grammar = f"#JSGF V1.0;\ngrammar phrases;\npublic <phrase> = {' | '.join(lines)};\n"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "phrases.gram"
-        path.write_text(grammar)
-        return Decoder(jsgf=str(path), lm=None, loglevel="FATAL")
-
-
-def _known_words(decoder: Any, phrases: Sequence[str]) -> set[str]:
-    words = {word for phrase in phrases for word in phrase.split()}
-    return {word for word in words if decoder.lookup_word(word) is not None}
+    return f"#JSGF V1.0;\ngrammar phrases;\npublic <phrase> = {' | '.join(lines)};\n"

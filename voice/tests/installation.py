@@ -118,7 +118,7 @@ class Installation:
     async def call(self, agent_id: str, to: str) -> str:
         return str((await self.post("/calls", {"agent_id": agent_id, "to": to}))["id"])
 
-    async def ended_call(self, call_id: str, seconds: float = 40.0) -> Any:
+    async def ended_call(self, call_id: str, seconds: float = 60.0) -> Any:
         """Return a call once it has ended."""
 
         async def find() -> Any:
@@ -163,7 +163,7 @@ class Installation:
             return sum(dial["number"] == number for dial in await response.json())
 
 
-async def eventually(find: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
+async def eventually(find: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """Return what is found as soon as something is."""
     async with asyncio.timeout(seconds):
         while not (found := await find()):

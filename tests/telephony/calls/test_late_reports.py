@@ -280,3 +280,33 @@ def test_agent_that_was_lost_does_not_change_the_end(ours: Workspace) -> None:
 
     call.refresh_from_db()
     assert (call.end_reason, call.hung_up_by) == ("agent_lost", None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reported_end", "kept"),
+    [
+        # A worker that was restarted delivers how it took leave of the callee.
+        ("left_unnoticed", "agent_stopped", ("agent_stopped", "agent")),
+        # It had ended the call itself, before we missed it.
+        ("agent_lost", "agent_stopped", ("agent_stopped", "agent")),
+        # Its room was deleted for it, and the webhook only knows that.
+        ("room_deleted", "agent_crashed", ("agent_crashed", None)),
+        ("room_closed", "provider_failed", ("provider_failed", None)),
+        # Here the callee went first, and there is nothing to explain.
+        ("hung_up", "agent_crashed", ("hung_up", None)),
+        ("agent_lost", "room_closed", ("agent_lost", None)),
+    ],
+)
+def test_later_and_better_evidence_of_an_end_wins(
+    ours: Workspace, seen: str, reported_end: str, kept: tuple[str, str | None]
+) -> None:
+    now = timezone.now()
+    call = talking(ours, answered_at=now - timedelta(seconds=60))
+    call_states.mark_hung_up(call, at=now, reason=seen, source="poll")
+    at = (now - timedelta(seconds=20)).isoformat().replace("+00:00", "Z")
+
+    report(call, {**reported("ended", reason=reported_end), "at": at})
+
+    call.refresh_from_db()
+    assert (call.end_reason, call.hung_up_by) == kept
+    assert call.events.get(type="ended").data["reason"] == kept[0]

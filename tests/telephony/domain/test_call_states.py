@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
-from telephony.domain import call_states
+from telephony.domain import call_states, late_evidence
 from telephony.domain.dial_verdicts import BUSY, IN_DOUBT, RELEASED, TRUNK_GONE
 from telephony.models import Call, CallEvent, Direction, Stage
 from tests import make
@@ -261,7 +261,7 @@ def test_who_hung_up_is_filled_in_where_a_webhook_ended_the_call(ours: Workspace
     call, now = talking(ours), database_now()
     call_states.mark_hung_up(call, at=now, reason="hung_up", source="livekit")
 
-    call_states.fill_in_hangup(call, by="callee", reason="callee_hangup", at=now - SECOND)
+    late_evidence.fill_in_hangup(call, by="callee", reason="callee_hangup", at=now - SECOND)
 
     call.refresh_from_db()
     assert (call.hung_up_by, call.end_reason, call.ended_at) == (
@@ -276,7 +276,7 @@ def test_who_hung_up_is_not_replaced(ours: Workspace) -> None:
     call, now = talking(ours), database_now()
     call_states.mark_hung_up(call, at=now, reason="agent_hangup", by="agent")
 
-    call_states.fill_in_hangup(call, by="callee", reason="callee_hangup", at=now)
+    late_evidence.fill_in_hangup(call, by="callee", reason="callee_hangup", at=now)
 
     assert Call.unscoped.get(pk=call.pk).hung_up_by == "agent"
 

@@ -15,6 +15,9 @@ from voice.rehearsal.script import Rehearsal, Script, Step
 from voice.rehearsal.verdict import Result
 
 AT_ONCE = 4
+# What a machine that runs other tests beside may add to a time that is promised; the promises
+# themselves are measured by `make bench-voice`, alone.
+BUSY_MACHINE_SECONDS = 4.0
 OPENING = "This is the practice. Does Tuesday suit you?"
 MESSAGE = "This is the practice. Please call us back."
 GOODBYE = "Thank you very much. Goodbye."

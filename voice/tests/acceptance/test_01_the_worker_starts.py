@@ -8,6 +8,7 @@ import pytest
 from voice.bench.world import World
 from voice.providers.registry import PROVIDERS
 from voice.settings import REPOSITORY
+from voice.tests.acceptance.conversations import BUSY_MACHINE_SECONDS
 from voice.tests.installation import CONTROL_PLANE_PYTHON
 
 
@@ -18,7 +19,7 @@ async def test_it_is_registered_after_a_line_for_each_provider(world: World) -> 
 
     assert named == set(PROVIDERS)
     assert lines[-1].startswith(f"registered at {world.url} as voiceops after ")
-    assert world.worker.registered_seconds <= 20.0
+    assert 0.0 < world.worker.registered_seconds <= 20.0 + BUSY_MACHINE_SECONDS
 
 
 def test_make_worker_installs_the_worker_alone() -> None:

@@ -10,6 +10,7 @@ from voice.tests.talks import of_type
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BUSY, FREE = "+12025550170", "+12025550100"
+STAYING_COLLEAGUE = "+12025550295"
 
 
 def agent(number: str, method: str) -> dict[str, Any]:
@@ -61,11 +62,12 @@ async def test_a_callee_is_handed_over(world: World) -> None:
 
 
 async def test_a_colleague_joins_and_the_call_ends_when_they_hang_up(world: World) -> None:
-    call_id = await world.call(STAYING_CALLEE, agent(FREE, "join"))
+    call_id = await world.call(STAYING_CALLEE, agent(STAYING_COLLEAGUE, "join"))
     await becomes_true(lambda: "transfer" in world.types(call_id))
 
     assert world.reason(call_id) is None
     assert await world.participants(call_id) >= {"callee", "colleague"}
+    await world.remove(call_id, "colleague")
     await becomes_true(lambda: world.reason(call_id) is not None)
     assert world.reason(call_id) == "transferred"
     # The agent has listened in silence.

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from voice.agent_config import AgentConfig
+from voice.tests.acceptance.conversations import BUSY_MACHINE_SECONDS
 from voice.tests.talks import of_type, talk_in_text, texts
 
 Config = Callable[..., AgentConfig]
@@ -102,5 +103,5 @@ async def test_a_tool_that_hangs_is_left_in_time_and_the_callee_hears_of_it(
 
     [call] = [event for event in talk.journal.events if event["type"] == "tool_call"]
     assert call["result"] == "There was no answer within 0.3 seconds"
-    assert 0.3 <= call["seconds"] <= 1.0
+    assert 0.3 <= call["seconds"] <= 1.0 + BUSY_MACHINE_SECONDS
     assert texts(talk.journal.events)[-1] == ("agent", "That did not work.")

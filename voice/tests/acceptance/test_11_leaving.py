@@ -25,14 +25,14 @@ async def test_a_worker_that_stops_lets_its_calls_end(world: World) -> None:
     await world.delete_room(first)
     await becomes_true(lambda: world.reason(first) is not None)
     heard = len(world.types(second))
-    await asyncio.sleep(2.5)
+    # It goes on reporting that it is alive.
+    await becomes_true(lambda: len(world.types(second)) > heard)
 
     assert world.types(late) == []
     assert world.reason(second) is None
-    assert len(world.types(second)) > heard
     assert process.returncode is None
     await world.delete_room(second)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await process.wait() == 0
     assert world.reason(second) == "room_closed"
     assert list(spooled(world.spool)) == []

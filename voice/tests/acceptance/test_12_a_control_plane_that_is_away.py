@@ -50,7 +50,7 @@ async def test_the_next_worker_delivers_what_the_last_one_could_not(world: World
     call_id = await world.call(STAYING_CALLEE, CHATTY_AGENT)
     await becomes_true(lambda: len(world.texts(call_id)) >= 1)
     world.is_away = True
-    await asyncio.sleep(2.0)
+    await becomes_true(lambda: len(spooled_texts(world, call_id)) >= len(TEXTS))
 
     await world.worker.stop()
     assert world.reason(call_id) is None
@@ -64,6 +64,13 @@ async def test_the_next_worker_delivers_what_the_last_one_could_not(world: World
     assert spoken[-1] == FAREWELL
     identifiers = [event["id"] for event in world.events[call_id]]
     assert len(identifiers) == len(set(identifiers))
+
+
+def spooled_texts(world: World, call_id: str) -> list[str]:
+    """Return what was said so far, as the worker has it on its disk."""
+    lines = (world.spool / f"{call_id}.jsonl").read_text().splitlines()
+    # The last line may be half written.
+    return [line for line in lines if '"turn"' in line and line.endswith("}")]
 
 
 def texts(turns: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
