@@ -1,5 +1,6 @@
-# One image for every process of the control plane: web server (the default command), worker, sandbox
-# and commands. The voice worker has an image of its own: `docker build --target voice`.
+# One image for every process of the control plane: web server (the default command), sandbox and
+# commands. Its worker, which rehearses agents, has the voice worker's packages as well (`--target
+# worker`); the voice worker has an image without the control plane (`--target voice`).
 FROM python:3.11-slim-bookworm AS voice-build
 WORKDIR /app
 RUN python -m venv .venv-worker
@@ -35,7 +36,7 @@ COPY . .
 # Collecting static files needs no secrets, but the settings do: these exist for one command only.
 RUN env $(.venv/bin/python ops/new_secrets.py) .venv/bin/python manage.py collectstatic --no-input
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm AS control-plane
 RUN useradd --system --uid 10001 --no-create-home voiceops && install -d -o voiceops /data
 WORKDIR /app
 COPY --from=build /app /app
@@ -47,3 +48,12 @@ USER voiceops
 VOLUME /data
 EXPOSE 8000
 CMD ["gunicorn", "-c", "python:ops.gunicorn_conf", "--bind", "0.0.0.0:8000", "voiceops.wsgi"]
+
+FROM control-plane AS worker
+USER root
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends espeak-ng && rm -rf /var/lib/apt/lists/*
+# Where rehearsals look for it.
+COPY --from=voice-build /app/.venv-worker /app/.venv-worker
+USER voiceops
+
+FROM control-plane

@@ -4,7 +4,7 @@ An answer is never overruled by an end that did not know of it, the time of an e
 saw is an estimate until one reports it, and who hung up may be added. Everything else is an alarm.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +24,8 @@ from telephony.models import Call, Outcome, Stage
 
 # The reason of an end that no source saw: its time is an estimate.
 LEFT_UNNOTICED = "left_unnoticed"
+# By how much an agent's clock may be behind ours.
+CLOCK_TOLERANCE = timedelta(seconds=5)
 # LiveKit's words for a room that was deleted: they say neither by whom nor why.
 ROOM_ENDS = ("room_deleted", "room_closed")
 # Nobody hung up, the room was deleted, and only the agent's side knows why.
@@ -104,7 +106,7 @@ def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> 
     if call.ended_at is None or call.hung_up_by is not None or not (by or explains):
         return
     # We ended the call of a lost agent without it: it knows better only of an end before that.
-    if call.end_reason == AGENT_LOST.reason and at >= call.ended_at:
+    if call.end_reason == AGENT_LOST.reason and at > call.ended_at - CLOCK_TOLERANCE:
         return
     # A webhook's end is the time of its arrival, which is later.
     ended_at = min(clamp_to_timeline(call, at), call.ended_at)

@@ -47,12 +47,16 @@ def run(options: argparse.Namespace) -> int:
     except (ScriptError, ProviderError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if options.junit:
-        write_junit(options.junit, results)
     if options.json:
         sys.stdout.write(as_json(results))
     else:
         sys.stdout.write(_readable(results, quiet=options.quiet))
+    if options.junit:
+        try:
+            write_junit(options.junit, results)
+        except OSError as error:
+            sys.stderr.write(f"{options.junit} cannot be written: {error.strerror}\n")
+            return 2
     played = [result for result in results if result.not_run is None]
     if not played and not options.json:
         return 2

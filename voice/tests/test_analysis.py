@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livekit.agents import APIConnectionError
 from livekit.agents.testing import fake_job_context
 
 from voice.command_line import main
@@ -76,3 +77,37 @@ def test_a_transcript_is_analysed_again_from_the_command_line(
 
     assert main(["analyse", str(file)]) == 0
     assert json.loads(capsys.readouterr().out)["fields"] == {"confirmed": True}
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ({"turns": TURNS}, "`agent` must be a configuration, with its `analysis`"),
+        ({"agent": {"analysis": 3}, "turns": TURNS}, "`agent` must be a configuration"),
+        ({"agent": {"analysis": ASKED}}, "`turns` must be a list of {role: agent or callee, text}"),
+        ({"agent": {"analysis": ASKED}, "turns": [{"role": "x", "text": 1}]}, "`turns` must be"),
+        ({"agent": {}, "turns": TURNS}, "The agent's `analysis` asks for nothing"),
+    ],
+)
+def test_a_file_that_is_no_call_is_refused_in_a_sentence(
+    call: dict[str, Any], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "call.json"
+    file.write_text(json.dumps(call))
+
+    assert main(["analyse", str(file)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_asked_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise APIConnectionError("nobody listens", retryable=False)
+
+    monkeypatch.setattr("voice.analyse.analyse", refuse)
+    file = tmp_path / "call.json"
+    file.write_text(json.dumps({"agent": {"analysis": ASKED}, "turns": TURNS}))
+
+    assert main(["analyse", str(file)]) == 1
+    assert capsys.readouterr().err == "The model could not be asked: nobody listens\n"

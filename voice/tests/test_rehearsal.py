@@ -225,6 +225,17 @@ def test_the_demo_agent_passes_its_rehearsal_from_the_command_line(
     assert 'tests="5" failures="0"' in (tmp_path / "junit.xml").read_text()
 
 
+def test_a_junit_file_that_cannot_be_written_is_named_after_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "missing" / "junit.xml"
+
+    assert main(["rehearse", "--quiet", "--junit", str(file)]) == 2
+    found = capsys.readouterr()
+    assert "5 of 5 scripts passed" in found.out
+    assert found.err == f"{file} cannot be written: No such file or directory\n"
+
+
 def test_a_failing_script_is_exit_status_one(tmp_path: Path) -> None:
     file = tmp_path / "rehearsal.yaml"
     file.write_text("agent: demo\nscripts: [{caller: [{says: 'Yes', expect: {tool: opt_out}}]}]\n")

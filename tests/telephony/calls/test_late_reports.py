@@ -301,9 +301,10 @@ def test_later_and_better_evidence_of_an_end_wins(
     ours: Workspace, seen: str, reported_end: str, kept: tuple[str, str | None]
 ) -> None:
     now = timezone.now()
-    call = talking(ours, answered_at=now - timedelta(seconds=60))
+    began = now - timedelta(seconds=20)
+    call = talking(ours, intent_at=began, dialed_at=began, answered_at=began)
     call_states.mark_hung_up(call, at=now, reason=seen, source="poll")
-    at = (now - timedelta(seconds=20)).isoformat().replace("+00:00", "Z")
+    at = (now - timedelta(seconds=10)).isoformat().replace("+00:00", "Z")
 
     report(call, {**reported("ended", reason=reported_end), "at": at})
 

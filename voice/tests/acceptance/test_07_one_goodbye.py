@@ -18,5 +18,5 @@ async def test_the_goodbye_is_spoken_once_whole_and_then_the_line_is_closed(
     assert sentences[-1]["interrupted"] is False
     assert result.heard[-1]["word_error_rate"] == 0.0
     # Not at once, because the callee's network still plays it.
-    assert 0.6 <= result.last_word_to_hang_up <= 2.5 + BUSY_MACHINE_SECONDS
+    assert 0.5 <= result.last_word_to_hang_up <= 2.5 + BUSY_MACHINE_SECONDS
     assert result.reason == "agent_hangup"
