@@ -82,7 +82,9 @@ async def test_a_voice_without_an_end_is_cut_in_on(config: Config) -> None:
     assert texts(talk.journal.events)[-1] == ("agent", "Pardon?")
 
 
-async def test_nobody_is_cut_in_on_before_the_opening_or_after_the_goodbye(config: Config) -> None:
+async def test_a_voice_is_not_cut_in_on_before_the_opening_or_after_the_goodbye(
+    config: Config,
+) -> None:
     with fake_job_context():
         talk = make_talk(config())
         await talk.begin()
