@@ -9,7 +9,9 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from batches.models import Batch, Recipient, RecipientCount
+from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain.dial_verdicts import BY_REASON
+from telephony.models import Call
 
 Status = Recipient.Status
 # Codes of recipients that wait for their turn, by the state of their batch.
@@ -22,7 +24,10 @@ WAITING_REASONS: dict[str, str] = {
 }
 # Of people who wait for their batch alone, so that their rows have no reason of their own.
 BATCH_REASONS = frozenset(
-    {*WAITING_REASONS.values(), "budget_spent", "daily_budget_spent", "batch_stopped"}
+    {
+        *WAITING_REASONS.values(),
+        *("budget_spent", "daily_budget_spent", "daily_limit_reached", "batch_stopped"),
+    }
 )
 # Of rows that were rejected.
 ROW_REASONS = frozenset(
@@ -129,6 +134,10 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The workspace has spent its budget of the day: calls go on when its next day begins.",
         "Wait for the next day, or raise max_cost_per_day of the workspace.",
     ),
+    "daily_limit_reached": Explanation(
+        "The workspace has made as many calls in the last 24 hours as its limit allows.",
+        "Wait until the first of them are a day old, or raise max_calls_per_day.",
+    ),
     "batch_paused": Explanation("The batch is paused.", "Resume the batch."),
     "batch_stopped": Explanation(
         "The batch was stopped before the call.",
@@ -190,19 +199,28 @@ def waiting_reason(batch: Batch, now: datetime) -> str:
     return WAITING_REASONS.get(batch.status, "batch_stopped")
 
 
+def _reason_of_waiting(batch: Batch) -> str:
+    """Return why they wait that wait for nothing of their own; a limit may have to be counted."""
+    reason = waiting_reason(batch, timezone.now())
+    limit = batch.workspace.max_calls_per_day
+    if reason != WAITING_REASONS[Batch.Status.RUNNING] or limit is None:
+        return reason
+    is_reached = calls_of_the_day(batch.workspace, Call.unscoped.open()) >= limit
+    return "daily_limit_reached" if is_reached else reason
+
+
 def reasons_of(batch: Batch) -> list[dict[str, Any]]:
     """Return why people of the batch's list are not called, or not yet, with how many they are.
 
     Rows that were rejected count, too; recipients whose call had a result do not.
     """
-    waiting = waiting_reason(batch, timezone.now())
     counts: Counter[str] = Counter()
     never_called = Q(has_attempts=False, status__in=(Status.PENDING, Status.FAILED))
     given_up = Q(status__in=(Status.SKIPPED, Status.CANCELLED, Status.REVIEW))
     postponed = Q(status=Status.RETRYING, reason__in=POSTPONING_REASONS)
     alike = RecipientCount.unscoped.filter(never_called | given_up | postponed, batch_id=batch.pk)
     for reason, count in alike.order_by().values_list("reason").annotate(Sum("recipients")):
-        counts[reason or waiting] += count
+        counts[reason or _reason_of_waiting(batch)] += count
     rejected = batch.rejected_rows.order_by().values_list("error_code")
     for code, count in rejected.annotate(Count("pk")):
         counts[code] += count

@@ -64,6 +64,9 @@ REWORDED = {
     "Wait for the next day, or raise max_cost_per_day of the workspace.": noop(
         "Wait for the next day, or raise the budget of a day in the settings."
     ),
+    "Wait until the first of them are a day old, or raise max_calls_per_day.": noop(
+        "Wait until the first of them are a day old, or raise the calls in a day in the settings."
+    ),
     "Upload the remaining recipients as a new batch, if they are to be called.": noop(
         "Upload the remaining people as a new batch, if they are to be called."
     ),
@@ -126,6 +129,7 @@ KNOWN_SENTENCES = (
     noop("Waits for its turn"),
     noop("Nothing: the batch is running"),
     noop("The workspace has spent its budget of the day: calls go on when its next day begins"),
+    noop("The workspace has made as many calls in the last 24 hours as its limit allows"),
     noop("The batch is paused"),
     noop("Resume the batch"),
     noop("The batch was stopped before the call"),

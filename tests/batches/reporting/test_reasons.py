@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Workspace
@@ -10,6 +11,7 @@ from accounts.roles import Role
 from batches.models import Batch
 from batches.reporting.reasons import EXPLANATIONS, explain, reasons_of
 from telephony.domain.dial_verdicts import BY_REASON
+from telephony.models import Outcome, Stage
 from tests import make
 
 
@@ -95,3 +97,16 @@ def test_a_verdict_and_an_operators_own_reason_are_sentences_too() -> None:
     assert explain("carrier_error").text == "The carrier failed."
     assert explain("moved abroad") == ("moved abroad", "")
     assert all(explain(code).text for code in BY_REASON)
+
+
+@pytest.mark.parametrize(("limit", "code"), [(1, "daily_limit_reached"), (2, "waiting")])
+def test_who_waits_because_the_workspace_has_made_its_calls_of_the_day_is_told_so(
+    ours: Workspace, limit: int, code: str
+) -> None:
+    ours.max_calls_per_day = limit
+    ours.save()
+    make.call(ours, dialed_at=timezone.now(), stage=Stage.ENDED, outcome=Outcome.ANSWERED)
+    batch = make.batch(ours, status=Batch.Status.RUNNING)
+    make.recipient(batch)
+
+    assert reasons_of(batch) == [item(code, 1)]
