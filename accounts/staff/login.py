@@ -6,6 +6,7 @@ inactivity logs them out.
 
 from collections.abc import Callable
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -73,7 +74,7 @@ def enforce_attempt_limit(request: HttpRequest, *subject: object) -> None:
     """
     if seconds := attempt_limits.register_attempt(*subject, now=timezone.now()):
         request.META[RETRY_AFTER] = seconds
-        minutes = -(-seconds // 60)
+        minutes = ceil(seconds / 60)
         raise ValidationError(f"Too many attempts. Wait {minutes} minutes, then try again.")
 
 

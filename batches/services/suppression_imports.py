@@ -24,7 +24,7 @@ from batches.importing.source import upload_path
 from batches.models import SuppressionImport
 from batches.services.suppression_files import FileRow, RowDefaults, open_suppression_file
 from batches.services.suppressions import merge_suppressions
-from batches.services.upload_room import require_upload_room
+from batches.services.upload_space import require_upload_space
 from batches.services.uploads import delete_upload
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -61,7 +61,7 @@ def import_suppressions(
 ) -> ImportResult | SuppressionImport:
     """Suppress every number of a file; a long one is queued and returned as it is.
 
-    Raises Invalid for a file that is too large or cannot be read, NoRoom on a full disk.
+    Raises Invalid for a file that is too large or cannot be read, NoSpace on a full disk.
     """
     now = database_now()
     with open_suppression_file(path, defaults, now=now) as file:
@@ -126,7 +126,7 @@ def _queue(
 ) -> SuppressionImport:
     name = str(uuid7())
     stored = upload_path(name)
-    require_upload_room(workspace.pk, path.stat().st_size)
+    require_upload_space(workspace.pk, path.stat().st_size)
     try:
         with refusing_full_disk():
             stored.parent.mkdir(parents=True, exist_ok=True)

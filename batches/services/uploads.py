@@ -14,7 +14,7 @@ from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
 from batches.importing.source import upload_path
 from batches.importing.table import open_table
 from batches.models import Batch, SuppressionImport
-from batches.services.upload_room import require_upload_room
+from batches.services.upload_space import require_upload_space
 from voiceops.core.disk_space import refusing_full_disk, require_free_disk
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
@@ -43,17 +43,17 @@ def stored_upload(
 ) -> Iterator[str]:
     """Store a list and check its beginning; yields its name, for `Batch.upload`.
 
-    The file is deleted again when the block fails. Raises NoRoom on a full disk, Invalid for a list
+    The file is deleted again when the block fails. Raises NoSpace on a full disk, Invalid for one
     that is too large or empty and, if it is small enough to be opened here, unreadable or without a
     phone column. The import finds the same in larger ones, and the batch fails with the same words.
     """
     delete_orphans()
-    require_upload_room(workspace_id)
+    require_upload_space(workspace_id)
     name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, Sequence) else ''}"
     path = upload_path(name)
     try:
         _write(path, content)
-        require_upload_room(workspace_id, path.stat().st_size)
+        require_upload_space(workspace_id, path.stat().st_size)
         if is_checked_at_once(path):
             # Opening reads the header and raises what is wrong with it.
             with open_table(
@@ -112,7 +112,7 @@ def _age_seconds(path: Path) -> float:
 
 @refusing_full_disk()
 def _write(path: Path, content: UploadContent) -> None:
-    """Write the list. Raises Invalid when it is empty or too large, NoRoom on a full disk."""
+    """Write the list. Raises Invalid when it is empty or too large, NoSpace on a full disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Sequence):
         if not content:

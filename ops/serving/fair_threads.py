@@ -41,7 +41,9 @@ class FairThreads:
         self._running: Counter[str] = Counter()
         self._quick: dict[object, float] = {}  # runs that count, with when their job began
         self._someone_waits = threading.Event()
-        threading.Thread(target=self._make_room_for_waiting, name="web-room", daemon=True).start()
+        threading.Thread(
+            target=self._start_beside_long_jobs, name="web-starter", daemon=True
+        ).start()
 
     def submit(self, caller: str, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Run the function in a thread when it is the caller's turn."""
@@ -93,7 +95,7 @@ class FairThreads:
             self._running[caller] += 1
             return caller, job
 
-    def _make_room_for_waiting(self) -> None:
+    def _start_beside_long_jobs(self) -> None:
         """While jobs wait, let the next begin beside those that take long."""
         while True:
             self._someone_waits.wait()

@@ -72,6 +72,14 @@ def test_retired_words_are_gone_from_identifiers() -> None:
     assert dict(found) == {}
 
 
+def test_the_glossary_has_its_words_in_order() -> None:
+    page = (ROOT / "docs/glossary.md").read_text().partition("## Retired words")[0]
+    words = [word.strip() for word in re.findall(r"^\|([^|]*)\|", page, re.MULTILINE)][2:]
+
+    assert len(words) > 50
+    assert words == sorted(words, key=str.lower)
+
+
 def test_the_glossary_retires_words() -> None:
     assert {"told", "nobody", "leash"} <= retired_words()
 

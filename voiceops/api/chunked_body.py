@@ -9,7 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from voiceops.core.disk_space import DISK_FULL, is_disk_full
-from voiceops.core.errors import NoRoom
+from voiceops.core.errors import NoSpace
 
 MEMORY_BODY_BYTES = 1024 * 1024  # longer bodies are spooled to disk
 CHUNK_BYTES = 65_536
@@ -55,7 +55,7 @@ def _refuse_full_disk(start_response: Any) -> list[bytes]:
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(answer))),
-        ("Retry-After", str(NoRoom.wait)),
+        ("Retry-After", str(NoSpace.wait)),
     ]
     start_response("503 Service Unavailable", headers)
     return [answer]

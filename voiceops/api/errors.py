@@ -25,7 +25,7 @@ from voiceops.core.errors import (
     Conflict,
     DomainError,
     Forbidden,
-    NoRoom,
+    NoSpace,
     NotFound,
     ProviderError,
 )
@@ -35,7 +35,7 @@ STATUS_BY_ERROR: dict[type[DomainError], int] = {
     Forbidden: 403,
     Conflict: 409,
     Busy: 503,
-    NoRoom: 503,
+    NoSpace: 503,
     ProviderError: 500,
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -80,10 +81,13 @@ def respond_with_page(
 
 
 def _envelope(items: Sequence[Any], total: int, page: int | None, size: int) -> dict[str, Any]:
-    pages = -(-total // size)
     return {
-        "items": items, "total": total, "page": page, "page_size": size, "total_pages": pages
-    }  # fmt: skip
+        "items": items,
+        "total": total,
+        "page": page,
+        "page_size": size,
+        "total_pages": ceil(total / size),
+    }
 
 
 class PagePagination(BasePagination):

@@ -17,7 +17,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import OperationalError
 
-from voiceops.core.errors import NoRoom
+from voiceops.core.errors import NoSpace
 from voiceops.core.remembered import remembered
 
 logger = logging.getLogger(__name__)
@@ -64,27 +64,27 @@ def used_bytes() -> dict[str, int]:
 
 
 def require_free_disk(more: int = 0) -> None:
-    """Raises NoRoom when `more` bytes would use up the disk's reserve."""
+    """Raises NoSpace when `more` bytes would use up the disk's reserve."""
     if free_bytes() - more < settings.MIN_FREE_DISK_BYTES:
-        raise NoRoom(DISK_FULL)
+        raise NoSpace(DISK_FULL)
 
 
 @contextmanager
 def refusing_full_disk() -> Iterator[None]:
-    """Raises NoRoom instead of the OSError of a block that found the disk full."""
+    """Raises NoSpace instead of the OSError of a block that found the disk full."""
     try:
         yield
     except OSError as error:
         if is_disk_full(error):
-            raise NoRoom(DISK_FULL) from error
+            raise NoSpace(DISK_FULL) from error
         raise
 
 
-def require_room(more: int = 0) -> None:
-    """Raises NoRoom when `more` bytes would use up the disk's reserve or the quota of DATA_DIR."""
+def require_space(more: int = 0) -> None:
+    """Raises NoSpace when `more` bytes would use up the disk's reserve or the quota of DATA_DIR."""
     require_free_disk(more)
     if sum(used_bytes().values()) + more > settings.MAX_DATA_DIR_BYTES:
-        raise NoRoom(QUOTA_REACHED.format(limit=settings.MAX_DATA_DIR_BYTES))
+        raise NoSpace(QUOTA_REACHED.format(limit=settings.MAX_DATA_DIR_BYTES))
 
 
 @dataclass(frozen=True)

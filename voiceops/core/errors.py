@@ -7,7 +7,7 @@ DomainError            a refusal whose message may be shown to the client
 ├── Forbidden          the principal may not do it                                          403
 ├── Conflict           a duplicate                                                          409
 ├── Busy               too many long requests at the same time; with Retry-After            503
-├── NoRoom             the disk, or the share of it that may be used, is full; Retry-After  503
+├── NoSpace            the disk, or the share of it that may be used, is full; Retry-After  503
 └── ProviderError      LiveKit, Twilio or S3 refused, or could not be reached               500
 
 The API's exception handler turns each into `{"detail": message}`; commands print the message. Any
@@ -52,7 +52,7 @@ class Busy(DomainError):
     wait = 2
 
 
-class NoRoom(DomainError):
+class NoSpace(DomainError):
     """Nothing more may be stored for now; `wait` says in how many seconds to try again."""
 
     wait = 30

@@ -1,6 +1,7 @@
 """Running steps in isolation: an unexpected error in one does not keep the others from running.
 
-Besides the loops of background threads, this is the only place where any exception is caught. It is
+Any exception is caught here, by the loops of background threads, and where several requests are
+tried together before each is tried alone (`telephony/services/intake.py`): nowhere else. It is
 logged, and with that reported to Sentry. A lost database is not the trouble of a single step, so it
 ends the round.
 """

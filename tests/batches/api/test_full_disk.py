@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from accounts.models import Workspace
 from batches.models import Batch
-from batches.services import suppression_imports, upload_room, uploads
+from batches.services import suppression_imports, upload_space, uploads
 from batches.services.uploads import stored_paths
 from tests import make
 from tests.batches.api.bodies import read_list
@@ -113,7 +113,7 @@ def test_a_workspace_whose_waiting_lists_take_its_share_waits_and_its_neighbour_
 ) -> None:
     settings.MAX_WAITING_BYTES_PER_WORKSPACE = 30
     first = upload(ours)
-    waiting = upload_room.waiting_bytes(ours.pk)
+    waiting = upload_space.waiting_bytes(ours.pk)
 
     refused, neighbour = upload(ours), upload(theirs)
     read_list(first.json()["id"])

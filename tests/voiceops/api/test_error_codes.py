@@ -22,7 +22,7 @@ from voiceops.core.public_addresses import find_url_fault
 
 # What is raised is named by a sentence of ours, except where a class names its code.
 RAISED = {
-    *("AuthenticationFailed", "Busy", "Conflict", "Forbidden", "Invalid", "NoRoom", "NotFound"),
+    *("AuthenticationFailed", "Busy", "Conflict", "Forbidden", "Invalid", "NoSpace", "NotFound"),
     *("InvalidCredentialsError", "ProviderError", "StateForbids"),
 }
 # Commands and staff's pages print the sentence; no client is sent it.

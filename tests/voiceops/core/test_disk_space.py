@@ -15,7 +15,7 @@ from django.db import OperationalError
 
 from voiceops.core import disk_space, file_broker, isolation, task_queue
 from voiceops.core.disk_space import DISK_FULL, DiskAlarm, Fullness, is_disk_full, used_bytes
-from voiceops.core.errors import NoRoom
+from voiceops.core.errors import NoSpace
 from voiceops.core.file_cache import FileCache
 from worker.threads import PeriodicThread
 
@@ -57,12 +57,12 @@ def test_the_quota_counts_every_file_and_heals_when_files_are_deleted(
     recording = data_dir / "call.ogg"
     recording.write_bytes(b"x" * 60)
 
-    disk_space.require_room(40)
-    with pytest.raises(NoRoom) as refusal:
-        disk_space.require_room(41)
+    disk_space.require_space(40)
+    with pytest.raises(NoSpace) as refusal:
+        disk_space.require_space(41)
     recording.unlink()
     used_bytes.forget()
-    disk_space.require_room(41)
+    disk_space.require_space(41)
 
     assert str(refusal.value) == (
         "The server keeps no more than 100 bytes of files, which are used up, so nothing was "
@@ -73,8 +73,8 @@ def test_the_quota_counts_every_file_and_heals_when_files_are_deleted(
 def test_a_reserve_of_the_disk_is_kept_free(data_dir: Path, settings: Any) -> None:
     settings.MIN_FREE_DISK_BYTES = 10**18
 
-    with pytest.raises(NoRoom, match=DISK_FULL):
-        disk_space.require_room()
+    with pytest.raises(NoSpace, match=DISK_FULL):
+        disk_space.require_space()
 
 
 def test_a_file_beyond_the_limit_of_the_process_is_a_full_disk(tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_a_file_beyond_the_limit_of_the_process_is_a_full_disk(tmp_path: Path) -
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({MEBIBYTE}, {MEBIBYTE}))\n"
         "from voiceops.core.disk_space import refusing_full_disk\n"
-        "from voiceops.core.errors import NoRoom\n"
+        "from voiceops.core.errors import NoSpace\n"
         "try:\n"
         "    with refusing_full_disk(), open(sys.argv[1], 'wb') as file:\n"
         f"        file.write(b'x' * {2 * MEBIBYTE})\n"
-        "except NoRoom as refusal:\n"
+        "except NoSpace as refusal:\n"
         "    print(refusal)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "file")]

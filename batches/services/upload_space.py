@@ -7,8 +7,8 @@ from django.conf import settings
 
 from batches.importing.source import upload_path
 from batches.models import Batch, SuppressionImport
-from voiceops.core.disk_space import require_room
-from voiceops.core.errors import NoRoom
+from voiceops.core.disk_space import require_space
+from voiceops.core.errors import NoSpace
 
 TOO_MANY_WAITING = (
     "The lists of this workspace that wait to be read would take more than {limit:,} bytes: try "
@@ -16,12 +16,12 @@ TOO_MANY_WAITING = (
 )
 
 
-def require_upload_room(workspace_id: UUID, more: int = 0) -> None:
-    """Raises NoRoom when a list of `more` bytes finds no room now."""
-    require_room(more)
+def require_upload_space(workspace_id: UUID, more: int = 0) -> None:
+    """Raises NoSpace when a list of `more` bytes finds no place on the disk now."""
+    require_space(more)
     limit: int = settings.MAX_WAITING_BYTES_PER_WORKSPACE
     if waiting_bytes(workspace_id) + more > limit:
-        raise NoRoom(TOO_MANY_WAITING.format(limit=limit))
+        raise NoSpace(TOO_MANY_WAITING.format(limit=limit))
 
 
 def waiting_bytes(workspace_id: UUID) -> int:
