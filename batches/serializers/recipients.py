@@ -141,8 +141,18 @@ class ListedRecipientSerializer(StrictSerializer):
     )
 
 
+class NumberInQuery(Phone):
+    """A number in a query, where a plus sign that was not percent-encoded arrives as a blank."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Raises Invalid."""
+        text = str(data)
+        is_plus_lost = text.startswith(" ") and text.strip()[:1].isdigit()
+        return super().to_internal_value(f"+{text.strip()}" if is_plus_lost else data)
+
+
 class NumberQuery(PageQuery):
-    phone_number = Phone(help_text="in any international spelling")
+    phone_number = NumberInQuery(help_text="in any international spelling")
 
 
 class RecipientQuery(WalkQuery):

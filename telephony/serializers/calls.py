@@ -237,6 +237,14 @@ class CallQuery(WalkQuery):
         return {**super().get_fields(), "from": NumberSearchText(required=False, max_length=64)}
 
 
+class ExportQuery(CallQuery):
+    """The filters of the list; an export has all that they find."""
+
+    def get_fields(self) -> dict[str, Any]:
+        of_pages = {*WalkQuery().fields, "total"}
+        return {name: each for name, each in super().get_fields().items() if name not in of_pages}
+
+
 class EventSerializer(ReadsValues):
     id = serializers.UUIDField()
     type = serializers.CharField()

@@ -20,6 +20,7 @@ from telephony.serializers.calls import (
     CallQuery,
     CallSerializer,
     DtmfSerializer,
+    ExportQuery,
     TransferSerializer,
     WebCallSerializer,
     serialize_call,
@@ -93,7 +94,7 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
             rows = call_listing.hold_back_unsent(rows, self.workspace, timezone.now())
         return rows
 
-    @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): str})
+    @extend_schema(parameters=[ExportQuery], responses={(200, "text/csv"): str})
     @action(detail=False, methods=["get"], url_path=r"export\.csv")
     def export_csv(self, request: Request) -> HttpResponseBase:
         """The calls that the list's filters find, newest first, as CSV."""

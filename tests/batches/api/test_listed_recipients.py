@@ -64,6 +64,18 @@ def test_lists_of_a_number_come_with_their_next_call(ours: Workspace) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("spelling", "total"),
+    [("+12025550123", 1), ("+1%20(202)%20555-0123", 1), ("12025550123", None)],
+)
+def test_a_plus_sign_need_not_be_encoded(ours: Workspace, spelling: str, total: int | None) -> None:
+    listed(ours)
+
+    body = make.client(ours).get(f"/recipients?phone_number={spelling}").json()
+
+    assert body.get("total") == total
+
+
 def test_lists_need_a_number(ours: Workspace) -> None:
     missing = make.client(ours, Role.MEMBER).get("/recipients")
     wrong = make.client(ours, Role.MEMBER).get("/recipients?phone_number=12")
