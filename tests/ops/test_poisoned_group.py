@@ -91,7 +91,7 @@ def joined(call: Call, **parts: Any) -> bytes:
     return webhook({**event, **parts})
 
 
-def test_of_webhooks_that_arrive_together_the_poisoned_one_is_refused_and_the_others_are_stored_once(
+def test_of_webhooks_together_the_poisoned_one_is_refused_and_the_others_are_stored_once(
     poisoned_inbox: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second, third = (talking(make.workspace()) for _ in range(3))
