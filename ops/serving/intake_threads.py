@@ -29,13 +29,14 @@ Arrived = tuple[Any, bytes]  # a connection, and what it has received
 
 
 class IntakeThreads:
-    """Takes connections with a request that can be foreseen. `answer` handles the request of one;
-    `finish` gets those of a round with what `answer` returned, `decline` one that takes its turn.
+    """Takes connections with a request that can be foreseen. `answer` handles the request of one,
+    what it has received and what became of it; `finish` gets those of a round with what `answer`
+    returned, `decline` one that takes its turn.
     """
 
     def __init__(
         self,
-        answer: Callable[[Any], bool],
+        answer: Callable[[Any, bytes, Foreseen], bool],
         finish: Callable[[Sequence[tuple[Any, bool]]], None],
         decline: Callable[[Any], None],
     ) -> None:
@@ -72,12 +73,12 @@ class IntakeThreads:
         """Store together what the connections ask to store, and answer them."""
         foreseen = self._store([sent for _, sent in arrived])
         answered = []
-        for (connection, _), each in zip(arrived, foreseen, strict=True):
+        for (connection, sent), each in zip(arrived, foreseen, strict=True):
             if each is None or each.goes_on is None:
                 self._decline(connection)
                 continue
             with foreseeing(each):
-                answered.append((connection, self._answer(connection)))
+                answered.append((connection, self._answer(connection, sent, each)))
         self._finish(answered)
 
     def _store(self, requests: Sequence[bytes]) -> list[Foreseen | None]:

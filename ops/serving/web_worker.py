@@ -21,11 +21,13 @@ from ops.serving.fair_threads import FairThreads, find_caller
 from voiceops.core.lazy_module import LazyModule
 
 if TYPE_CHECKING:
-    from ops.serving import intake_threads, kept_answers
+    from ops.serving import intake_threads, kept_answers, short_answers
+    from telephony.views.foreseen import Foreseen
 else:
     # They need models, and gunicorn loads this module before the application.
     intake_threads = LazyModule("ops.serving.intake_threads")
     kept_answers = LazyModule("ops.serving.kept_answers")
+    short_answers = LazyModule("ops.serving.short_answers")
 
 REFUSAL_OF_ERROR = {
     errors.LimitRequestLine: (414, "URI too long"),
@@ -53,6 +55,7 @@ def import_what_needs_models() -> None:
     """Import what this module could not, before the first process is forked."""
     intake_threads.IntakeThreads  # noqa: B018
     kept_answers.KeptAnswers  # noqa: B018
+    short_answers.ShortAnswers  # noqa: B018
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
@@ -112,8 +115,30 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         super().load_wsgi()
         answering = kept_answers.KeptAnswers(self.wsgi)
         self.wsgi = send_at_once(discard_unread_bodies(answering))
-        self.intake = intake_threads.IntakeThreads(self.handle, self._finish, self.enqueue_ordinary)
+        self.short_answers = short_answers.ShortAnswers(answering)
+        self.intake = intake_threads.IntakeThreads(
+            self.answer_stored, self._finish, self.enqueue_ordinary
+        )
         self.intake.start()
+
+    def answer_stored(self, conn: Any, sent: bytes, stored: "Foreseen") -> bool:
+        """Answer a machine's request that was stored; returns whether the connection is kept."""
+        try:
+            if self._may_answer_shortly(conn) and self.short_answers.answer(
+                conn.sock, conn.client, sent, stored
+            ):
+                self.nr += 1
+                return True
+        except OSError as error:
+            self.log.debug("The client has gone: %s", error)
+            return False
+        return bool(self.handle(conn))
+
+    def _may_answer_shortly(self, conn: Any) -> bool:
+        """Whether gunicorn knows the connection, and would keep it after this request."""
+        is_plain = conn.initialized and not conn.is_http2 and not self.cfg.is_ssl
+        is_kept = len(self.keepalived_conns) < self.max_keepalived and self.cfg.keepalive
+        return bool(is_plain and self.alive and is_kept and self.nr + 1 < self.max_requests)
 
     def _finish(self, answered: Sequence[tuple[Any, bool]]) -> None:
         """Wait for the next requests of connections whose requests were answered."""

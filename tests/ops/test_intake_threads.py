@@ -33,7 +33,7 @@ class Rounds:
         self.declined: list[Any] = []
         self.threads = IntakeThreads(self.answer, self.finished.extend, self.declined.append)
 
-    def answer(self, connection: Any) -> bool:
+    def answer(self, connection: Any, sent: bytes, stored: Foreseen) -> bool:
         found = current_foreseen()
         self.answers.append((connection, found.goes_on if found is not None else None))
         return True

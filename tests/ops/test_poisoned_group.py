@@ -10,6 +10,7 @@ from django.db import connection
 from ops.serving.intake_threads import IntakeThreads
 from ops.serving.kept_answers import KeptAnswers
 from telephony.models import Call, InboxEvent, Turn
+from telephony.views.foreseen import Foreseen
 from tests import make
 from tests.ops.test_intake_threads import TURN
 from tests.telephony.calls import livekit
@@ -59,7 +60,7 @@ class Server:
     def post(self, *requests: bytes) -> None:
         self.threads.answer_round([(each, each) for each in requests])
 
-    def answer(self, sent: bytes) -> bool:
+    def answer(self, connection: bytes, sent: bytes, stored: Foreseen | None) -> bool:
         head, _, body = sent.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines)
@@ -82,7 +83,7 @@ class Server:
 
     def decline(self, sent: bytes) -> None:
         self.declined.append(sent)
-        self.answer(sent)
+        self.answer(sent, sent, None)
 
 
 def joined(call: Call, **parts: Any) -> bytes:
