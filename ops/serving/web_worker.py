@@ -132,6 +132,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         except OSError as error:
             self.log.debug("The client has gone: %s", error)
             return False
+        except Exception:
+            # As gunicorn does. The thread goes on, and what is not answered is repeated.
+            self.log.exception("A stored request could not be answered")
+            return False
         return bool(self.handle(conn))
 
     def _may_answer_shortly(self, conn: Any) -> bool:

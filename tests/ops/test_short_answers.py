@@ -173,6 +173,24 @@ def test_another_sender_and_another_host_are_answered_by_django_first(
     assert len(asked) == 2
 
 
+def test_a_bug_closes_the_connection_and_not_the_thread(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    for _ in range(2):
+        line.post(a_report())
+    asked = line.asks_gunicorn(monkeypatch)
+    monkeypatch.setattr(KeptAnswers, "find", fail)
+    sent = a_report()
+    line.client.sendall(sent)
+    stored = Foreseen(sent.split()[1].decode(), TURN, None, goes_on=True)
+
+    assert line.worker.answer_stored(line.conn, sent, stored) is False
+    assert asked == []
+
+
 def test_a_client_that_does_not_read_is_waited_for() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, ThreadPoolExecutor() as pool:
