@@ -68,7 +68,9 @@ def _timeline(ear: Ear, began: float) -> Any:
 
 
 def print_turn(event: Event) -> None:
-    """Write what is said to the terminal."""
+    """Write what is said, and what goes wrong, to the terminal."""
     if event["type"] == "turn":
         sys.stdout.write(f"{event['role']:>7}: {event['text']}\n")
-        sys.stdout.flush()
+    elif event["type"] == "error":
+        sys.stdout.write(f"         ({event['text']})\n")
+    sys.stdout.flush()

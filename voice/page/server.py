@@ -1,7 +1,7 @@
 """The page on this machine: the browser's microphone and loudspeaker, over one WebSocket.
 
 Binary messages are sound of 16 bits in one channel: at HEARING_RATE from the browser, at
-SPEAKING_RATE to it. Text messages are JSON: `{"type": "turn" | "stop" | "over", …}`.
+SPEAKING_RATE to it. Text messages are JSON: `{"type": "turn" | "error" | "stop" | "over", …}`.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from voice.journal import Event, Journal
 from voice.lines.line import MemoryLine
 from voice.page.files import print_turn
 from voice.providers.local_voice import LocalTTS
+from voice.providers.local_whisper import WHISPER_MODEL
 from voice.providers.registry import make_parts
 from voice.providers.sound import HEARING_RATE
 from voice.rehearsal.caller import Ear
@@ -74,8 +75,12 @@ class Page:
         return application
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
-        name = json.dumps(str(self.agent.get("name") or "the agent"))
-        html = PAGE_FILE.read_text().replace("AGENT_NAME", name.replace("<", "\\u003c"))
+        html = PAGE_FILE.read_text()
+        for mark, value in (
+            ("AGENT_NAME", str(self.agent.get("name") or "the agent")),
+            ("KNOWN_PHRASES", known_phrases(self.config())),
+        ):
+            html = html.replace(mark, json.dumps(value).replace("<", "\\u003c"))
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return web.Response(text=html, content_type="text/html", headers=headers)
 
@@ -109,6 +114,8 @@ class Page:
             if event["type"] == "turn":
                 turn = {"type": "turn", "role": event["role"], "text": event["text"]}
                 out.put_nowait(json.dumps(turn))
+            elif event["type"] == "error":
+                out.put_nowait(json.dumps({"type": "error", "text": event["text"]}))
 
         async def start(session: "AgentSession[Any]", persona: Persona) -> None:
             session.input.audio, session.output.audio = microphone, ear
@@ -170,6 +177,14 @@ async def serve(
     finally:
         await runner.cleanup()
     return 0
+
+
+def known_phrases(config: AgentConfig) -> list[str]:
+    """Return what the callee may say, where the ears know phrases only; else nothing."""
+    stt = config.stt
+    if stt.get("provider", "local") != "local" or stt.get("model") == WHISPER_MODEL:
+        return []
+    return [str(phrase) for phrase in stt.get("phrases") or []]
 
 
 def uses_local_voice(agent: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -69,6 +70,26 @@ async def play_when(
         frame = samples[position : position + FRAME] if has_spoken() else samples[:0]
         position += len(frame)
         await socket.send_bytes(frame.tobytes().ljust(FRAME * 2, b"\0"))
+
+
+@pytest.mark.parametrize(
+    ("stt", "expected"),
+    [
+        ({"phrases": ["Yes</script>"]}, ["Yes\\u003c/script>"]),
+        ({"provider": "local", "model": "whisper", "phrases": ["Yes"]}, []),
+        ({"provider": "deepgram", "phrases": ["Yes"]}, []),
+    ],
+)
+async def test_the_page_says_what_ears_of_phrases_understand(
+    stt: dict[str, Any], expected: list[str]
+) -> None:
+    page = Page({"name": "Demo", "stt": stt}, {})
+    async with TestClient(TestServer(page.application(), host="127.0.0.1")) as client:
+        html = await (await client.get("/")).text()
+
+    phrases = ", ".join(f'"{phrase}"' for phrase in expected)
+    assert f"const phrases = [{phrases}];" in html
+    assert 'textContent = "Demo";' in html
 
 
 async def test_other_websites_cannot_use_the_page() -> None:
