@@ -6,8 +6,8 @@ import urllib.error
 import urllib.request
 
 from voice.providers.local_abilities import find_local_faults
-from voice.providers.registry import PART_KINDS, PROVIDERS, find_fault
-from voice.settings import Settings, SettingsError, read_settings
+from voice.providers.registry import PART_KINDS, PROVIDERS, default_provider, find_fault
+from voice.settings import Settings, SettingsError, check_spool, read_settings
 from voice.worker.abilities import report_abilities
 
 CHECK_TIMEOUT_SECONDS = 5.0
@@ -17,6 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Print one line for each provider and for LiveKit. Returns 1 when calls cannot be served."""
     try:
         settings = read_settings()
+        check_spool(settings)
     except SettingsError as error:
         sys.stdout.write(f"✗ {error}\n")
         return 1
@@ -31,7 +32,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def provider_lines() -> list[str]:
-    """Return one line for each provider: ready, or what is missing."""
+    """Return one line for each provider: ready, or what is missing; and one more when that of
+    agents that name none is not ready.
+    """
     width = max(map(len, PROVIDERS))
     lines = []
     for name, provider in PROVIDERS.items():
@@ -41,6 +44,8 @@ def provider_lines() -> list[str]:
             lines.append(f"- {name:<{width}}  not ready: {fault}")
         else:
             lines.append(f"✓ {name:<{width}}  ready: {what}{_detail(name)}")
+    if fault := find_fault(default_provider(), PART_KINDS[0]):
+        lines.append(f"✗ VOICE_DEFAULT_PROVIDER: {fault}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """The worker's settings, from the environment; every mistake is one sentence."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class Settings:
 def read_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Return the settings. Raises SettingsError."""
     given = _Reader(os.environ if env is None else env)
+    # Where it is used, a mistake would show on the first call.
+    given.url("VOICE_OPENAI_BASE_URL", EXAMPLE_URL)
     data_dir = Path(given.text("DATA_DIR", str(REPOSITORY / "var")))
     return Settings(
         livekit_url=given.url("LIVEKIT_URL", EXAMPLE_URL),
@@ -69,6 +72,17 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         log_level=given.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
         public_url=given.url("PUBLIC_URL", f"http://127.0.0.1:{given.text('PORT', '8000')}"),
     )
+
+
+def check_spool(settings: Settings) -> None:
+    """Make the folder of the spool. Raises SettingsError when nothing can be written there."""
+    try:
+        settings.spool.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.spool):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(f"VOICE_SPOOL: {settings.spool} cannot be written: {reason}") from error
 
 
 def read_env_file(path: Path) -> dict[str, str]:

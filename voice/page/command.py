@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 import webbrowser
@@ -42,7 +43,14 @@ def run(options: argparse.Namespace) -> int:
             return asyncio.run(talk_by_files(agent, variables, options.microphone, options.speaker))
         on_ready = partial(_open_page, in_browser=not options.no_browser)
         return asyncio.run(serve(agent, variables, port=options.port, on_ready=on_ready))
-    except (ScriptError, ProviderError, ValueError, OSError) as error:
+    except OverflowError:
+        sys.stderr.write(f"{options.port} is no port\n")
+        return 2
+    except OSError as error:
+        in_use = f"The port {options.port} is in use here: choose another one with --port (PORT=)"
+        sys.stderr.write(f"{in_use if error.errno == errno.EADDRINUSE else error}\n")
+        return 2
+    except (ScriptError, ProviderError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -1,7 +1,7 @@
 """The callee's line in a room of LiveKit: whose keys count, and whom it calls in."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from livekit import api, rtc
@@ -142,6 +142,37 @@ async def test_a_colleague_who_does_not_answer_is_called_off(
     assert (result.succeeded, result.text, result.sip_status_code) == (False, text, code)
     assert len(server.dials) == 1
     assert server.removed == ["colleague"]
+
+
+class Player:
+    """Music that is only recorded."""
+
+    steps: ClassVar[list[str]] = []
+
+    async def start(self, *, room: Any) -> None:
+        self.steps.append("start")
+
+    def play(self, sound: Any, *, loop: bool) -> None:
+        self.steps.append(f"{sound.source.name} {sound.volume} {loop}")
+
+    async def aclose(self) -> None:
+        self.steps.append("close")
+
+
+@pytest.mark.parametrize("refusal", [None, TimeoutError()])
+async def test_the_callee_hears_music_until_the_colleague_answers_or_does_not(
+    refusal: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice.lines.room.BackgroundAudioPlayer", Player)
+    monkeypatch.setattr(Player, "steps", [])
+    line, _, _ = make_line()
+    server: Any = Server(refusal)
+    line.server = server
+
+    result = await line.call_in("+12025550123")
+
+    assert result.succeeded is (refusal is None)
+    assert Player.steps == ["start", "HOLD_MUSIC 0.5 True", "close"]
 
 
 async def test_a_browser_has_no_trunk_to_call_a_colleague_with() -> None:

@@ -3,8 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from livekit.agents import UserTranscriptionTimeoutEvent, UserTurnExceededEvent
+from livekit.agents import (
+    APIConnectOptions,
+    JobExecutorType,
+    UserTranscriptionTimeoutEvent,
+    UserTurnExceededEvent,
+    tts,
+)
 from livekit.agents.testing import fake_job_context
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
 from voice.agent_config import AgentConfig
 from voice.clock import VirtualClock
@@ -13,9 +20,23 @@ from voice.conversation.talk import Talk
 from voice.journal import Journal
 from voice.lines.line import MemoryLine
 from voice.providers.registry import make_parts
+from voice.settings import read_settings
 from voice.tests.talks import of_type, start, texts
+from voice.worker.server import make_server
 
 Config = Callable[..., AgentConfig]
+SERVER_OPTIONS = {
+    "_host": "127.0.0.1",
+    "_num_idle_processes": 2,
+    "_initialize_process_timeout": 60.0,
+    "_shutdown_process_timeout": 25.0,
+    "_job_executor_type": JobExecutorType.PROCESS,
+    "_job_memory_warn_mb": 400,
+    "_job_memory_limit_mb": 800,
+    # LiveKit may be away for days.
+    "_max_retry": 1_000_000,
+    "_preload_modules": ["voice.worker.preloaded"],
+}
 
 
 async def test_a_session_has_the_settings_of_a_telephone(config: Config) -> None:
@@ -41,6 +62,38 @@ async def test_a_session_has_the_settings_of_a_telephone(config: Config) -> None
     assert options.session_close_transcript_timeout == 0.0
     assert options.user_away_timeout is None
     assert options.max_tool_steps == 5
+
+
+def test_the_server_has_the_settings_of_a_worker_that_stays_up() -> None:
+    found = vars(make_server(read_settings({})))
+
+    assert {name: found[name] for name in SERVER_OPTIONS} == SERVER_OPTIONS
+
+
+class _Voice(tts.TTS[Any]):
+    """A voice that fails whenever it is asked to speak."""
+
+    def __init__(self) -> None:
+        capabilities = tts.TTSCapabilities(streaming=False)
+        super().__init__(capabilities=capabilities, sample_rate=24000, num_channels=1)
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        raise AssertionError(f"asked for {text!r}")
+
+
+async def test_a_turn_of_tools_alone_is_no_failure_of_a_voice() -> None:
+    voices = tts.FallbackAdapter([_Voice(), _Voice()])
+    changes: list[object] = []
+    voices.on("tts_availability_changed", changes.append)
+
+    async with voices.stream() as stream:
+        stream.end_input()
+        frames = [frame async for frame in stream]
+    await voices.aclose()
+
+    assert (frames, changes) == ([], [])
 
 
 async def test_only_a_browser_has_an_echo_to_get_used_to(config: Config) -> None:

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 
 from voice.rehearsal.script import ScriptError
-from voice.settings import Settings, SettingsError, read_settings
+from voice.settings import Settings, SettingsError, check_spool, read_settings
 from voice.worker.callee_scripts import played_scripts
 from voice.worker.supervise import Supervisor
 
@@ -45,6 +45,7 @@ def die_with_parent() -> None:
 def _settings() -> Settings | None:
     try:
         settings = read_settings()
+        check_spool(settings)
         # A mistake in a file is said now, and not on the first call.
         played_scripts(settings.callees)
     except (SettingsError, ScriptError) as error:
