@@ -31,6 +31,8 @@ from voice.worker.spool import read_header, spooled
 
 # The callee answers, and stays until the maximum duration.
 STAYING_CALLEE, TALKATIVE_CALLEE = "+12025550195", "+12025550100"
+# Of a worker, or of a sandbox, on a machine that has other things to do.
+WORLD_START_SECONDS = 120.0
 # It never hangs up by itself.
 CHATTY_AGENT = {
     "first_message": "Hello there.",
@@ -78,7 +80,7 @@ class Worker:
     async def wait_for_line(self, beginning: str) -> None:
         assert self.process is not None
         assert self.process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WORLD_START_SECONDS):
             async for line in self.process.stdout:
                 self.lines.append(line.decode().rstrip())
                 if self.lines[-1].startswith(beginning):
@@ -210,7 +212,7 @@ async def start_sandbox(folder: Path, *arguments: str) -> tuple[asyncio.subproce
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WORLD_START_SECONDS):
         assert (await process.stderr.readline()).startswith(b"Sandbox:")
     return process, f"http://127.0.0.1:{port}"
 
