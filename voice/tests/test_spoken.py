@@ -80,7 +80,7 @@ async def play_when(
         ({"provider": "deepgram", "phrases": ["Yes"]}, []),
     ],
 )
-async def test_the_page_says_what_ears_of_phrases_understand(
+async def test_the_page_lists_what_ears_of_phrases_understand(
     stt: dict[str, Any], expected: list[str]
 ) -> None:
     page = Page({"name": "Demo", "stt": stt}, {})
