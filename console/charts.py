@@ -145,17 +145,20 @@ def _columns(pieces: Mapping[str, Iterable[tuple[str, str, int]]], highest: floa
 
 
 PACE_TICKS = 6
+MAX_HEADROOM = 8
 
 
 @dataclass(frozen=True)
 class PaceChart:
-    """Calls by minute under a line at the pace that is allowed, if there is one.
+    """Calls by minute under a line at the pace that is allowed.
 
-    `rates` are the points of that line.
+    `rates` are the points of that line; none where no pace is allowed, or one so far above the
+    calls that they would be too low to be seen. `top` is what the height stands for.
     """
 
     columns: Sequence[Column]
     rates: str
+    top: float
     every: int
     total: int
     busiest: int
@@ -165,11 +168,13 @@ class PaceChart:
 def pace_chart(calls: Mapping[str, int], allowed: float | None) -> PaceChart:
     """Return the calls of each minute as columns; `allowed` is the most that a minute may have."""
     busiest = max(calls.values(), default=0)
-    highest = max(busiest, allowed or 0) or 1
-    height = 100 - 100 * (allowed or 0) / highest
+    line = allowed if allowed is not None and allowed <= busiest * MAX_HEADROOM else 0
+    highest = max(busiest, line) or 1
+    height = 100 - 100 * line / highest
     return PaceChart(
         columns=_columns({key: [("", "live", count)] for key, count in calls.items()}, highest),
-        rates=f"0,{height:.2f} 100,{height:.2f}" if allowed else "",
+        rates=f"0,{height:.2f} 100,{height:.2f}" if line else "",
+        top=highest,
         every=max(1, len(calls) // PACE_TICKS),
         total=sum(calls.values()),
         busiest=busiest,

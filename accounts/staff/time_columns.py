@@ -26,11 +26,15 @@ def time_column(model: type[models.Model], name: Any) -> Callable[[Any], SafeStr
         instant = getattr(row, name)
         if instant is None:
             return None
+        day, _, clock = formats.localize(timezone.localtime(instant)).partition(" ")
+        # Where a line is too short, the day stands above the hour.
         return format_html(
-            '<time datetime="{}" title="{}">{}</time>',
+            '<time datetime="{}" title="{}"><span class="nowrap">{}</span> '
+            '<span class="nowrap">{}</span></time>',
             instant.isoformat(),
             instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-            formats.localize(timezone.localtime(instant)),
+            day,
+            clock,
         )
 
     column.__name__ = name

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
@@ -38,6 +39,14 @@ register.filter("event", event_words)
 def count(value: Any) -> str:
     """A whole number with separators."""
     return number_format(int(value or 0), force_grouping=True)
+
+
+@register.filter
+def scale(top: Any) -> str:
+    """What the upper edge of a chart stands for: a number, or the highest of its columns."""
+    if not isinstance(top, int | float):
+        top = max((column.total for column in top), default=0)
+    return floatformat(top, "-1g") if top else ""
 
 
 @register.filter

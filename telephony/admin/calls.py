@@ -67,7 +67,7 @@ class CallAdmin(PanelAdmin, ReadOnlyAdmin):
         "state_badge",
         "caller",
         "direction",
-        "sip_status",
+        "sip_code",
         "minutes",
         "agent_name",
         "workspace_name",
@@ -228,7 +228,7 @@ class CallAdmin(PanelAdmin, ReadOnlyAdmin):
         return call.outcome or call.stage
 
     @admin.display(description="SIP", empty_value="-")
-    def sip_status(self, call: Call) -> int | None:
+    def sip_code(self, call: Call) -> int | None:
         return call.sip_status_code
 
     @admin.display(description="Talked", empty_value="-")

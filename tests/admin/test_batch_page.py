@@ -60,6 +60,7 @@ def test_calls_by_minute_are_pictured_under_the_allowed_pace(
     assert "pace, 6 a minute" in chart
     assert re.findall(r'height="([\d.]+)" transform', chart) == ["50.000", "16.667"]
     assert 'points="0,0.00 100,0.00"' in chart
+    assert '<div class="top figure" aria-hidden="true">6</div>' in chart
     assert 'hx-trigger="every 20s"' in chart
 
 
@@ -120,3 +121,18 @@ def test_who_may_only_read_is_offered_no_order(ours: Workspace) -> None:
 
     assert "About this batch" in page
     assert "/order/" not in page
+
+
+def test_a_pace_that_is_far_from_reached_does_not_flatten_the_picture(
+    staff: Client, ours: Workspace
+) -> None:
+    started = timezone.now() - timedelta(minutes=30)
+    batch = make.batch(ours, status="running", started_at=started, calls_per_second=5)
+    dial(batch, 5, 2)
+
+    page = html_of(staff.get(page_of(Batch, batch)))
+
+    [chart] = re.findall(r'<section class="panel stack" id="pace".*?</section>', page)
+    assert "The allowed pace is 300 a minute" in chart
+    assert re.findall(r'height="([\d.]+)" transform', chart) == ["100.000"]
+    assert "<polyline" not in chart

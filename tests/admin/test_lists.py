@@ -235,4 +235,19 @@ def test_times_of_a_list_are_by_the_readers_clock_with_utc_on_hover(
     page = html_of(staff.get("/admin/batches/suppression/"))
 
     stamp = f'<time datetime="{at.isoformat()}" title="2026-03-05 23:30:15 UTC">'
-    assert f"{stamp}2026-03-05 23:30:15 UTC</time>" in page
+    [words] = re.findall(rf"{re.escape(stamp)}(.*?)</time>", page)
+    assert re.sub(r"<[^>]+>", "", words) == "2026-03-05 23:30:15 UTC"
+
+
+def test_the_list_of_calls_has_their_answer_from_the_carrier_and_their_length(
+    staff: Client, ours: Workspace
+) -> None:
+    ended = datetime(2026, 3, 5, 12, 2, 5, tzinfo=UTC)
+    answered = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+    times = {"answered_at": answered, "ended_at": ended}
+    make.call(ours, stage="ended", outcome="answered", sip_status_code=603, **times)
+
+    page = html_of(staff.get("/admin/telephony/call/"))
+
+    assert re.search(r'data-label="SIP">603<', page)
+    assert re.search(r'data-label="Talked">2:05<', page)

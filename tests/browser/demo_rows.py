@@ -70,6 +70,8 @@ def make_demo(now: datetime | None = None) -> tuple[User, dict[str, Any]]:
     )
     make.phone_number(ours, label="Surveys", phone_number="+12025550199", status="error")
     batch = _batch(ours, agent, number, chance, "March reminders", "running", 240)
+    batch.calls_per_second = 0.2
+    batch.save()
     done = _batch(ours, agent, number, chance, "February reminders", "completed", 180)
     paused = _batch(ours, agent, number, chance, "Missed appointments", "paused", 60)
     paused.error = (
@@ -201,6 +203,7 @@ def _call(
     return Call(
         pk=pk,
         workspace=ours,
+        batch_id=batch.pk if batch.started_at and at > batch.started_at else None,
         agent=agent,
         agent_version=agent.versions.first(),
         from_number="+12025550100",

@@ -38,6 +38,7 @@ class WebhookForm(SerializerForm):
     class Meta:
         model = WebhookEndpoint
         fields = ("workspace", "url", "description", "events")
+        labels = {"url": "URL"}
 
 
 @admin.register(WebhookEndpoint)
