@@ -95,7 +95,7 @@ def test_several_batches_are_stopped_after_a_question(staff: Client, ours: Works
     before = [batch.status for batch in ours.batches.all()]
     order(staff, Batch, "stop_batches", *batches, confirmed="yes")
 
-    assert "<strong>1</strong> of 1 people of Reminders still wait" in asked
+    assert "<strong>1</strong> of 1 people of Reminders still wait" in " ".join(asked.split())
     assert "Stop 2 batches" in asked
     assert before == ["ready", "ready"]
     assert [batch.status for batch in ours.batches.all()] == ["stopped", "stopped"]
