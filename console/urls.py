@@ -16,6 +16,7 @@ from console.views import (
     reports,
     settings,
     subscriptions,
+    talking,
     voice,
 )
 
@@ -88,6 +89,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("console/agents", voice.AgentsView.as_view(), name="agents"),
     path("console/agents/<uuid:pk>", voice.AgentView.as_view(), name="agent"),
+    path("console/agents/<uuid:pk>/talk", talking.TalkView.as_view(), name="talk"),
     path(
         "console/agents/<uuid:pk>/order/<str:order>",
         voice.AgentOrderView.as_view(),

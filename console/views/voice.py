@@ -110,18 +110,25 @@ class AgentOrderView(Page):
         return self.done(_("The draft is being rehearsed."), "agent", pk=pk)
 
     def _call(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        prefix = "variable-"
-        variables = {
-            name.removeprefix(prefix): text
-            for name, text in request.POST.items()
-            if name.startswith(prefix) and text
-        }
-        body = {"to": "", **filled(request.POST, "to"), "agent_id": str(pk), "variables": variables}
+        order = {"to": "", **filled(request.POST, "to")}
+        body = {**order, "agent_id": str(pk), "variables": variables_of(request)}
         try:
             call = self.api.post("/calls", body)
         except Refused as refusal:
             return self.refuse(refusal, "agent", pk=pk)
         return redirect("console:call", pk=call["id"])
+
+
+VARIABLE_PREFIX = "variable-"
+
+
+def variables_of(request: HttpRequest) -> dict[str, str]:
+    """Return the variables of a test call that were filled in."""
+    return {
+        name.removeprefix(VARIABLE_PREFIX): str(text)
+        for name, text in request.POST.items()
+        if name.startswith(VARIABLE_PREFIX) and text
+    }
 
 
 class NumbersView(RowsPage):

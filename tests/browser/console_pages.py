@@ -37,6 +37,7 @@ def pages_of(rows: dict[str, Any]) -> dict[str, str]:
         "reports": page("reports"),
         "agents": page("agents"),
         "agent": page("agent", pk=rows["agent"].pk),
+        "talk": page("talk", pk=rows["agent"].pk),
         "numbers": page("numbers"),
         "number": page("number", pk=rows["number"].pk),
         "buy-number": page("buy-number"),

@@ -98,6 +98,7 @@ PAGES = {
     "person": 5,
     "reports": 19,
     "settings": 2,
+    "talk": 4,
     "webhook": 4,
     "webhook-order": 4,
 }

@@ -1,5 +1,7 @@
 """Security headers of every response, and the refusals that precede all other middleware."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +21,13 @@ PAGE_POLICY = (
 AMAZON = "https://*.amazonaws.com"
 # Alpine, on which the admin's theme is built, evaluates the code in its attributes.
 ADMIN_POLICY = f"{PAGE_POLICY} 'unsafe-eval'"
+
+CONNECTIONS = "_connect_sources"  # of a response: where the scripts of its page connect to
+
+
+def allow_connections(response: HttpResponseBase, sources: Sequence[str]) -> None:
+    """Let the scripts of this page connect to these addresses, too."""
+    setattr(response, CONNECTIONS, tuple(sources))
 
 
 class SecureResponseMiddleware(SecurityMiddleware):
@@ -47,6 +56,8 @@ def _content_policy(request: HttpRequest, response: HttpResponse) -> str:
     if not response.get("Content-Type", "").startswith("text/html"):
         return DATA_POLICY
     policy = ADMIN_POLICY if request.path_info.startswith("/admin") else PAGE_POLICY
+    if sources := getattr(response, CONNECTIONS, ()):
+        policy += f"; connect-src 'self' {' '.join(sources)}"
     return policy.replace("{media}", _media_sources())
 
 
