@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 
 logger = logging.getLogger(__name__)
 NO_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
@@ -16,9 +16,16 @@ _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="email")
 
 
 def send_at_once(
-    address: str, subject: str, text: str, *, headers: dict[str, str] | None = None
+    address: str,
+    subject: str,
+    text: str,
+    *,
+    html: str = "",
+    headers: dict[str, str] | None = None,
 ) -> bool:
     """Hand an e-mail to the mail server, and wait for its answer; returns whether it was accepted.
+
+    With `html` it has both forms, and the reader's program shows the one that it can.
 
     For rounds of the worker. Where no mail server is configured, it counts as sent. Never raises.
     """
@@ -26,7 +33,10 @@ def send_at_once(
         logger.warning("An e-mail (%s) was not sent: EMAIL_URL is not set", subject)
         return True
     try:
-        EmailMessage(subject, text, None, [address], headers=headers).send()
+        message = EmailMultiAlternatives(subject, text, None, [address], headers=headers)
+        if html:
+            message.attach_alternative(html, "text/html")
+        message.send()
     except (SMTPException, OSError) as error:
         logger.warning("An e-mail could not be sent (%s)", type(error).__name__)
         return False

@@ -19,7 +19,7 @@ class SavedReportAdmin(ReadOnlyAdmin):
 
 @admin.register(ReportSubscription)
 class ReportSubscriptionAdmin(ReadOnlyAdmin):
-    list_display = ("report", "user", "workspace", "due_at", "sent_at")
+    list_display = ("report", "user", "workspace", "language", "due_at", "sent_at")
     list_filter = (BY_WORKSPACE, dates())
     search_fields = ("user__email", "report__name", "workspace__name")
     search_ids = ("pk", "workspace")

@@ -43,6 +43,9 @@ class ReportSubscription(WorkspaceOwned):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="report_subscriptions")
     report = models.ForeignKey(SavedReport, models.CASCADE, related_name="subscriptions")
     user = models.ForeignKey(User, models.CASCADE, related_name="report_subscriptions")
+    language = models.CharField(
+        max_length=8, default="en", db_default="en", help_text="of the e-mail"
+    )
     # The only field that a worker claims by: while it sends, this is when its lease ends.
     due_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -192,6 +192,7 @@ BATCH_EXAMPLES: dict[str, Any] = {
     "ListedRecipient": LISTED_RECIPIENT,
     "NextCall": NEXT_CALL,
     "Callback": CALLBACK_EXAMPLE,
+    "SubscribeRequest": {"language": "de"},
     "NewCallbackRequest": {"recipient_id": EXAMPLE_RECIPIENT_ID, "at": "2027-03-01T16:30:00Z"},
     "PatchedCallbackRequest": {"at": "2027-03-02T16:30:00Z"},
     "SavedMapping": {

@@ -185,7 +185,8 @@ BATCH_OPERATIONS = {
     ),
     "saved_reports_subscribe": Operation(
         "Get a report each Monday",
-        "By e-mail to the user who asks, at 7:00 of the workspace's Monday, until they end it.",
+        "By e-mail to the user who asks, at 7:00 of the workspace's Monday, until they end it, "
+        "in `language`.",
         "fixed_days_by_mail",
     ),
     "saved_reports_unsubscribe": Operation(

@@ -3,13 +3,15 @@
 from datetime import date
 from typing import Any, ClassVar
 
+from django.conf import settings
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceSerializer
 from batches.models import SavedReport
 from batches.models.saved_reports import MAX_SAVED_REPORT_NAME
 from voiceops.api.errors import field_error
-from voiceops.api.fields import Integer, Text
+from voiceops.api.fields import Choice, Integer, Text
+from voiceops.api.serializers import StrictSerializer
 
 MAX_SAVED_DAYS = 366
 
@@ -22,6 +24,14 @@ class Day(serializers.DateField):
             return date.fromisoformat(value)
         except (TypeError, ValueError) as error:
             raise field_error("value_error", "a date is expected, such as 2027-03-01") from error
+
+
+class SubscribeSerializer(StrictSerializer):
+    language = Choice(
+        choices=[code for code, _name in settings.LANGUAGES],
+        default="en",
+        help_text="of the e-mail; asking again changes it",
+    )
 
 
 class SavedReportSerializer(WorkspaceSerializer):

@@ -52,12 +52,15 @@ def send_report(subscription: ReportSubscription) -> bool:
         report=subscription.report,
         workspace=workspace,
         now=now,
+        language=subscription.language,
         unsubscribe_url=f"{settings.PUBLIC_URL}/console/unsubscribe/{subscription_token(subscription)}",
     )
     before = subscription.sent_at
     if not _move(subscription, next_monday(now, workspace), sent_at=now):
         return False  # reading took longer than the lease, and another worker has begun
-    if email_delivery.send_at_once(user.email, mail.subject, mail.text, headers=mail.headers):
+    if email_delivery.send_at_once(
+        user.email, mail.subject, mail.text, html=mail.html, headers=mail.headers
+    ):
         return True
     _move(subscription, now + MAIL_RETRY, sent_at=before)
     return False

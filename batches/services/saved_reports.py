@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
 
@@ -56,8 +57,15 @@ def delete_report(*, report: SavedReport, principal: Principal | None = None) ->
         report.delete()
 
 
-def subscribe(*, report: SavedReport, user: User, principal: Principal, now: datetime) -> None:
-    """Send the user the report each Monday, until they end it. Twice is as once.
+def subscribe(
+    *,
+    report: SavedReport,
+    user: User,
+    principal: Principal,
+    now: datetime,
+    language: str = settings.LANGUAGE_CODE,
+) -> None:
+    """Send the user the report each Monday, until they end it, in the language asked for last.
 
     Raises Invalid for a report of fixed days, which would be the same each week.
     """
@@ -67,11 +75,15 @@ def subscribe(*, report: SavedReport, user: User, principal: Principal, now: dat
     try:
         with transaction.atomic():
             ReportSubscription.unscoped.create(
-                workspace_id=report.workspace_id, report=report, user=user, due_at=due_at
+                workspace_id=report.workspace_id,
+                report=report,
+                user=user,
+                due_at=due_at,
+                language=language,
             )
             audit.record("saved_report.subscribed", principal=principal, target=report)
     except IntegrityError:
-        if not report.subscriptions.filter(user=user).exists():
+        if not report.subscriptions.filter(user=user).update(language=language):
             raise
 
 

@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.viewsets import DestroyMixin, ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import SavedReport
-from batches.serializers.saved_reports import SavedReportSerializer
+from batches.serializers.saved_reports import SavedReportSerializer, SubscribeSerializer
 from batches.services import saved_reports
 from voiceops.core.clock import database_now
 
@@ -24,7 +24,7 @@ class SavedReportViewSet(
     model = SavedReport
     serializer_class = SavedReportSerializer
     sortable = {"created_at": "created_at", "name": "name"}
-    actions_without_body = ("subscribe", "unsubscribe")
+    actions_without_body = ("unsubscribe",)
     required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -51,12 +51,17 @@ class SavedReportViewSet(
     def perform_destroy(self, instance: SavedReport) -> None:
         saved_reports.delete_report(report=instance, principal=self.principal)
 
-    @extend_schema(request=None, responses=SavedReportSerializer)
+    @extend_schema(request=SubscribeSerializer, responses=SavedReportSerializer)
     @action(detail=True, methods=["post"])
     def subscribe(self, request: Request, pk: str) -> Response:
         """Sends the report to the user who asks, each Monday."""
+        report = self.get_object()
         saved_reports.subscribe(
-            report=self.get_object(), user=self.user, principal=self.principal, now=database_now()
+            report=report,
+            user=self.user,
+            principal=self.principal,
+            now=database_now(),
+            language=self.validate_body(SubscribeSerializer)["language"],
         )
         return Response(self.get_serializer(self.get_object()).data)
 

@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from batches.reporting.reasons import explain
 from console.forms import Form, sentence
 from console.wording.api_sentences import in_page_language
-from console.wording.days import day_words
 from console.wording.events import event_words
 from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
+from voiceops.core.day_words import day_words
 from voiceops.core.lists import MAX_COUNTED_ROWS
 from voiceops.core.pii import mask_number, mask_numbers_in
 from voiceops.core.prices import in_words, limit_micros

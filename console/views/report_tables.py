@@ -6,8 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 from console.views.report_ranges import ReportRange
-from console.wording.days import day_words
 from voiceops.core.csv_encoding import encode_csv
+from voiceops.core.day_words import day_words
 
 FILE_CRITERIA = ("day", "agent_version", "number", "sip_status")
 HOURS_A_DAY = 24

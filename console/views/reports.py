@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.auth.tokens import as_uuid
@@ -72,7 +73,8 @@ class ReportsView(ReportPage):
     def _carry_out(self, post: QueryDict) -> str:
         """Do what the form asks for; return what was done in words."""
         if report := post.get("subscribe"):
-            self.api.post(f"/saved-reports/{as_uuid(report)}/subscribe")
+            body = {"language": get_language()}
+            self.api.post(f"/saved-reports/{as_uuid(report)}/subscribe", body)
             return _("You get this report by e-mail each Monday morning.")
         if report := post.get("unsubscribe"):
             self.api.post(f"/saved-reports/{as_uuid(report)}/unsubscribe")

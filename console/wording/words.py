@@ -10,22 +10,27 @@ from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from telephony.domain.outcome_words import OUTCOME_NAMES
+
 Words = dict[str, tuple[str | Promise, str]]
 
+OUTCOME_TONES = {
+    "answered": "reached",
+    "voicemail": "voicemail",
+    "screened": "voicemail",
+    "no_answer": "unreached",
+    "busy": "busy",
+    "declined": "busy",
+    "blocked": "busy",
+    "invalid_number": "failed",
+    "carrier_error": "failed",
+    "trunk_error": "failed",
+    "throttled": "failed",
+    "cancelled": "none",
+    "unknown": "review",
+}
 OUTCOME_WORDS: Words = {
-    "answered": (_("Answered"), "reached"),
-    "voicemail": (_("Voicemail"), "voicemail"),
-    "screened": (_("Call screening"), "voicemail"),
-    "no_answer": (_("No answer"), "unreached"),
-    "busy": (_("Busy"), "busy"),
-    "declined": (_("Declined"), "busy"),
-    "blocked": (_("Blocked"), "busy"),
-    "invalid_number": (_("Number does not exist"), "failed"),
-    "carrier_error": (_("Carrier error"), "failed"),
-    "trunk_error": (_("Line error"), "failed"),
-    "throttled": (_("Carrier was full"), "failed"),
-    "cancelled": (_("Cancelled"), "none"),
-    "unknown": (_("In doubt"), "review"),
+    outcome: (name, OUTCOME_TONES[outcome]) for outcome, name in OUTCOME_NAMES.items()
 }
 CALL_WORDS: Words = {
     "queued": (_("Queued"), "waiting"),

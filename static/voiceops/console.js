@@ -69,6 +69,36 @@
     if (copied) navigator.clipboard?.writeText(document.getElementById(copied.dataset.copy).textContent.trim());
   });
 
+  // A list may be dropped anywhere on the part of a page that asks for one.
+  function zoneOf(event) {
+    return event.dataTransfer?.types.includes("Files") ? event.target.closest?.("[data-drop]") : null;
+  }
+
+  function over(event) {
+    const zone = zoneOf(event);
+    if (!zone) return;
+    event.preventDefault();
+    zone.classList.add("over");
+  }
+
+  document.addEventListener("dragenter", over);
+  document.addEventListener("dragover", over);
+  document.addEventListener("dragleave", (event) => {
+    const zone = zoneOf(event);
+    if (zone && !zone.contains(event.relatedTarget)) zone.classList.remove("over");
+  });
+  document.addEventListener("drop", (event) => {
+    const zone = zoneOf(event);
+    if (!zone) return;
+    event.preventDefault();
+    zone.classList.remove("over");
+    const input = zone.querySelector("input[type=file]");
+    const one = new DataTransfer();
+    one.items.add(event.dataTransfer.files[0]);
+    input.files = one.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   // A part that refreshes itself must not close a dialog that is open in it, nor take the focus.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target?.querySelector?.("dialog[open]")) event.detail.shouldSwap = false;

@@ -72,6 +72,30 @@ def test_mail_has_the_week_until_sunday_beside_the_one_before(ours: Workspace) -
     }
 
 
+def test_mail_is_in_the_language_that_was_asked_for_and_in_html(ours: Workspace) -> None:
+    ours.name = "Lind & Söhne"
+    ours.save()
+    at = NOW - timedelta(days=3)
+    for _ in range(3):
+        make.ended_call(ours, at, outcome="no_answer")
+
+    composed = report_mail.compose(
+        report=make.saved_report(ours, name="<Woche>"),
+        workspace=ours,
+        now=NOW,
+        unsubscribe_url=URL,
+        language="de",
+    )
+
+    assert composed.subject == "Lind & Söhne: <Woche>, 9. März bis 15. März 2026"
+    assert f"Anrufe{'3':>28}" in composed.text
+    assert f"Fr., 13. März{'3':>21}   0 angenommen" in composed.text
+    assert f"Abbestellen, ohne Anmeldung: {URL}" in composed.text
+    assert "<h1>Lind &amp; Söhne: &lt;Woche&gt;</h1>" in composed.html
+    assert f'<a href="{URL}">' in composed.html
+    assert "<td>Keine Antwort</td>" in composed.html
+
+
 def test_range_of_the_mail_ends_with_the_last_sunday() -> None:
     days = report_mail.days_before_monday(NOW + timedelta(days=3), 30, ZoneInfo("UTC"))
 
@@ -85,7 +109,9 @@ def test_due_mail_is_sent_once_and_the_next_is_due_on_monday(due: ReportSubscrip
     (sent,) = mail.outbox
     due.refresh_from_db()
     token = saved_reports.subscription_token(due)
+    (html,) = getattr(sent, "alternatives")  # noqa: B009
     assert sent.to == [due.user.email]
+    assert (html.mimetype, token in html.content) == ("text/html", True)
     assert f"/console/unsubscribe/{token}" in str(sent.body)
     assert f"/console/unsubscribe/{token}" in sent.extra_headers["List-Unsubscribe"]
     assert due.sent_at is not None

@@ -1,4 +1,4 @@
-"""The console's catalogues: what its pages say, and German, Spanish and French for it.
+"""The catalogues of the console's pages and the weekly e-mail: German, Spanish and French.
 
 `make messages` adds new sentences to console/locale, empty, drops those that no page has any more,
 and compiles. It needs no gettext tools: Django reads templates, `ast` reads modules, polib writes.
@@ -18,10 +18,13 @@ CALLS = {"_": 1, "_lazy": 1, "gettext": 1, "gettext_lazy": 1, "noop": 1, "ngette
 SOURCES = (
     *sorted((ROOT / "console").rglob("*.py")),
     ROOT / "voiceops" / "api" / "error_pages.py",
+    ROOT / "telephony" / "domain" / "outcome_words.py",
+    ROOT / "batches" / "reporting" / "report_mail.py",
 )
 TEMPLATES = (
     *sorted((ROOT / "templates" / "console").rglob("*.html")),
     *sorted((ROOT / "templates" / "components").rglob("*.html")),
+    *sorted((ROOT / "templates" / "mail").rglob("*.html")),
     ROOT / "templates" / "error.html",
 )
 # As Django writes a template's sentences: gettext('…'), or ngettext('…', '…', …).

@@ -141,14 +141,15 @@ def test_member_gets_a_range_by_mail_each_monday_until_they_end_it(ours: Workspa
     user = make.member(ours)
     browser = reader(user)
 
-    browser.post("/console/reports", {"range": "7", "subscribe": str(report.pk)})
+    german = {"Accept-Language": "de"}
+    browser.post("/console/reports", {"range": "7", "subscribe": str(report.pk)}, headers=german)
     page = text_of(browser.get("/console/reports?range=7"))
-    subscribed = list(report.subscriptions.values_list("user", flat=True))
+    subscribed = list(report.subscriptions.values_list("user", "language"))
     browser.post("/console/reports", {"range": "7", "unsubscribe": str(report.pk)})
 
     assert "The week the last 7 days Do not send it any more" in page
     assert "on Mondays at 7:00 of Etc/UTC" in page or "on Mondays at 7:00 of UTC" in page
-    assert subscribed == [user.pk]
+    assert subscribed == [(user.pk, "de")]
     assert not report.subscriptions.exists()
 
 

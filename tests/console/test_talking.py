@@ -24,7 +24,9 @@ def test_page_may_connect_to_livekit_and_to_nothing_else(
     page = browser.get(f"/console/agents/{agent.pk}/talk")
     other = browser.get(f"/console/agents/{agent.pk}")
 
-    allowed = "connect-src 'self' wss://livekit.clinic.example:7443 https://livekit.clinic.example:7443"
+    allowed = (
+        "connect-src 'self' wss://livekit.clinic.example:7443 https://livekit.clinic.example:7443"
+    )
     assert page["Content-Security-Policy"].endswith(f"; {allowed}")
     assert "connect-src" not in other["Content-Security-Policy"]
     assert "Start talking" in text_of(page)

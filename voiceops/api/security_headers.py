@@ -22,12 +22,12 @@ AMAZON = "https://*.amazonaws.com"
 # Alpine, on which the admin's theme is built, evaluates the code in its attributes.
 ADMIN_POLICY = f"{PAGE_POLICY} 'unsafe-eval'"
 
-CONNECTIONS = "_connect_sources"  # of a response: where the scripts of its page connect to
+CONNECT_SOURCES = "_connect_sources"  # of a response: where the scripts of its page connect to
 
 
 def allow_connections(response: HttpResponseBase, sources: Sequence[str]) -> None:
     """Let the scripts of this page connect to these addresses, too."""
-    setattr(response, CONNECTIONS, tuple(sources))
+    setattr(response, CONNECT_SOURCES, tuple(sources))
 
 
 class SecureResponseMiddleware(SecurityMiddleware):
@@ -56,7 +56,7 @@ def _content_policy(request: HttpRequest, response: HttpResponse) -> str:
     if not response.get("Content-Type", "").startswith("text/html"):
         return DATA_POLICY
     policy = ADMIN_POLICY if request.path_info.startswith("/admin") else PAGE_POLICY
-    if sources := getattr(response, CONNECTIONS, ()):
+    if sources := getattr(response, CONNECT_SOURCES, ()):
         policy += f"; connect-src 'self' {' '.join(sources)}"
     return policy.replace("{media}", _media_sources())
 

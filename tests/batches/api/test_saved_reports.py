@@ -50,6 +50,21 @@ def test_report_is_saved_subscribed_to_and_deleted(ours: Workspace) -> None:
     ]
 
 
+def test_mail_is_in_the_language_that_was_asked_for_last(ours: Workspace) -> None:
+    client = make.bearer(make.member(ours))
+    report = make.saved_report(ours)
+    path = f"/saved-reports/{report.pk}/subscribe"
+
+    languages: list[str] = []
+    for body in ({}, {"language": "fr"}):
+        client.post(path, body, format="json")
+        languages += report.subscriptions.values_list("language", flat=True)
+    refused = client.post(path, {"language": "xx"}, format="json")
+
+    assert languages == ["en", "fr"]
+    assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["body", "language"])
+
+
 def test_report_may_be_of_fixed_days_but_not_by_mail(ours: Workspace) -> None:
     client = make.bearer(make.member(ours))
 

@@ -9,8 +9,11 @@ from django.utils.translation import get_language
 ENGLISH = "en_GB"
 
 
-def day_words(day: date, *, has_year: bool = True) -> str:
+def day_words(
+    day: date, *, has_year: bool = True, has_weekday: bool = False, is_short: bool = True
+) -> str:
     """Return `10 Mar 2026`, `10. März 2026` and so on, in the page's language."""
     language = get_language() or "en"
     locale = ENGLISH if language == "en" else language.replace("-", "_")
-    return format_skeleton("yMMMd" if has_year else "MMMd", day, locale=locale)
+    parts = ("y" if has_year else "", "MMM" if is_short else "MMMM", "E" if has_weekday else "")
+    return format_skeleton(f"{''.join(parts)}d", day, locale=locale)
