@@ -57,7 +57,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/batches/<uuid:pk>/budget", batches.BudgetView.as_view(), name="budget"),
     path("console/batches/<uuid:pk>/file/<str:name>", batches.FileView.as_view(), name="file"),
     path("console/calls", calls.CallsView.as_view(), name="calls"),
-    path("console/calls/file", calls.CallsFileView.as_view(), name="calls-file"),
+    path("console/calls/file/<str:name>", calls.CallsFileView.as_view(), name="calls-file"),
     path("console/calls/<uuid:pk>", calls.CallView.as_view(), name="call"),
     path("console/calls/<uuid:pk>/recording", calls.RecordingView.as_view(), name="recording"),
     path(

@@ -17,6 +17,7 @@ from console.views.rows import CAPPED_TOTAL, RowsPage, find
 from console.wording.words import choices_of, spelt_out
 
 MAX_LISTED_EVENTS = 200
+CALL_FILES = {"calls.csv": "/calls/export.csv", "calls.xlsx": "/calls/export.xlsx"}
 
 
 class CallsView(RowsPage):
@@ -101,10 +102,12 @@ class CallsFileView(Page):
     section = "calls"
     needs_numbers = True
 
-    def get(self, request: HttpRequest) -> HttpResponseBase:
-        names = (*CallsView.filters, "to", "from")
-        query = {name: request.GET.get(name, "") for name in names}
-        return self.api.open("/calls/export.csv", **query)
+    def get(self, request: HttpRequest, name: str) -> HttpResponseBase:
+        if name not in CALL_FILES:
+            return self.error(404)
+        filters = (*CallsView.filters, "to", "from")
+        query = {each: request.GET.get(each, "") for each in filters}
+        return self.api.open(CALL_FILES[name], **query)
 
 
 def disposition_choices(agent: Any) -> list[tuple[str, str]]:

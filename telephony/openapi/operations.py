@@ -136,6 +136,10 @@ TELEPHONY_OPERATIONS = {
         "field of a call.",
         answer=csv_text([*CALL_EXAMPLE], [*CALL_EXAMPLE.values()]),
     ),
+    "calls_export_xlsx": Operation(
+        "Export calls as a workbook",
+        "The same as the CSV, for Excel: one sheet, of 1,048,576 rows at most.",
+    ),
     "calls_events_list": Operation(
         "List a call's events",
         "Its timeline, oldest first: dialled, ringing, answered, what the agent saw, ended.",

@@ -1,6 +1,6 @@
-"""Calls as CSV, read a chunk at a time."""
+"""Calls as CSV or XLSX, read a chunk at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from accounts import audit
 from accounts.auth.principal import Principal
 from telephony.models import Call
-from voiceops.core.csv_encoding import CHUNK_ROWS, Row, encode_csv
+from voiceops.core.csv_encoding import CHUNK_ROWS, Row
 
 
 def export_calls(
@@ -18,10 +18,11 @@ def export_calls(
     *,
     header: Row,
     to_cells: Callable[[Any], Row],
+    encode: Callable[[Iterable[Row]], Iterator[bytes]],
     filters: dict[str, Any],
     principal: Principal,
 ) -> Iterator[bytes]:
-    """Return the calls as CSV, newest first, and record the export in the audit log.
+    """Return the calls as a file, newest first, and record the export in the audit log.
 
     `calls` yields rows with an `id`, of which `to_cells` makes the cells. `filters` are those that
     found the calls; the log has their names only, because values may be numbers.
@@ -35,7 +36,7 @@ def export_calls(
         target=principal.workspace,
         changes={"filters": names},
     )
-    return encode_csv(chain([header], map(to_cells, _in_chunks(calls.order_by("-pk")))))
+    return encode(chain([header], map(to_cells, _in_chunks(calls.order_by("-pk")))))
 
 
 def _in_chunks(rows: QuerySet[Any, Any]) -> Iterator[Any]:

@@ -1,9 +1,11 @@
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -34,6 +36,8 @@ from telephony.services import (
     web_calls,
 )
 from telephony.services.calls import CallOrder
+from voiceops.core.csv_encoding import Row, encode_csv
+from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE, encode_xlsx
 
 
 class BaseCallViewSet(WorkspaceViewSet):
@@ -54,10 +58,11 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
     # Not `hangup`: whoever wants a call to end must never be told to wait.
-    slow_actions = ("transfer", "dtmf", "web", "export_csv")
+    slow_actions = ("transfer", "dtmf", "web", "export_csv", "export_xlsx")
     required_roles = {
         "list": Role.MEMBER,
         "export_csv": Role.MEMBER,
+        "export_xlsx": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.MANAGER,
         "hangup": Role.MANAGER,
@@ -98,16 +103,30 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
     @action(detail=False, methods=["get"], url_path=r"export\.csv")
     def export_csv(self, request: Request) -> HttpResponseBase:
         """The calls that the list's filters find, newest first, as CSV."""
+        return self._export("calls.csv", "text/csv; charset=utf-8", encode_csv)
+
+    @extend_schema(
+        parameters=[ExportQuery], responses={(200, XLSX_MEDIA_TYPE): OpenApiTypes.BINARY}
+    )
+    @action(detail=False, methods=["get"], url_path=r"export\.xlsx")
+    def export_xlsx(self, request: Request) -> HttpResponseBase:
+        """The same as a workbook."""
+        return self._export("calls.xlsx", XLSX_MEDIA_TYPE, encode_xlsx)
+
+    def _export(
+        self, name: str, media_type: str, encode: Callable[[Iterable[Row]], Iterator[bytes]]
+    ) -> HttpResponseBase:
         queryset = self.apply_filters(self.get_queryset(), self.query)
         chunks = call_export.export_calls(
             CallSerializer.values_of(queryset),
             header=CallSerializer.field_names(),
             to_cells=lambda row: list(CallSerializer.read([row])[0].values()),
+            encode=encode,
             filters=self.query,
             principal=self.principal,
         )
-        response = StreamingHttpResponse(chunks, content_type="text/csv; charset=utf-8")
-        response.headers["Content-Disposition"] = 'attachment; filename="calls.csv"'
+        response = StreamingHttpResponse(chunks, content_type=media_type)
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
     @extend_schema(responses={201: CallSerializer})

@@ -348,3 +348,20 @@ def test_a_new_batch_has_a_budget_and_an_estimate(ours: Workspace) -> None:
     assert "Budget in USD" in text_of(when)
     assert "About 0.00308 to 0.00462 USD for 1 person" in text_of(when)
     assert Batch.unscoped.get().max_cost == 5
+
+
+def test_people_of_a_batch_lead_to_their_page_where_numbers_are_seen(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    person = make.recipient(batch)
+    address = f'href="/console/people/{person.phone_number}"'
+
+    pages = {
+        role: reader(make.member(ours, role)).get(f"/console/batches/{batch.pk}/people")
+        for role in (Role.MEMBER, Role.MANAGER)
+    }
+
+    assert {role: address in page.content.decode() for role, page in pages.items()} == {
+        Role.MEMBER: False,
+        Role.MANAGER: True,
+    }
+    assert person.phone_number not in pages[Role.MEMBER].content.decode()

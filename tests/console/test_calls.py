@@ -73,7 +73,7 @@ def test_members_see_numbers_and_recordings_where_the_workspace_says_so(ours: Wo
     member, admin = (reader(make.member(ours, role)) for role in (Role.MEMBER, Role.ADMIN))
     paths = [
         f"/console/calls/{call.pk}/recording",
-        "/console/calls/file",
+        "/console/calls/file/calls.csv",
         f"/console/batches/{batch.pk}/file/results.csv",
         f"/console/people/{recipient.phone_number}",
     ]

@@ -103,7 +103,7 @@ PARAMETERS: dict[str, Callable[[str, Any], Any]] = {
     "step": lambda name, row: "columns",
     "criterion": lambda name, row: "day",
     "number": lambda name, row: "+12025550186",
-    "name": lambda name, row: "results.csv",
+    "name": lambda name, row: "calls.csv" if name == "calls-file" else "results.csv",
     "recipient": lambda name, row: make.recipient(row).pk,
     "delivery": lambda name, row: make.delivery(row).pk,
 }

@@ -120,6 +120,7 @@ WITHOUT = {
     "/auth/me": "has its number in tests/accounts/test_lists.py",
     "/batches/{pk}/progress": "a stream",
     "/calls/export\\.csv": "a file, sent in chunks",
+    "/calls/export\\.xlsx": "a file, sent in chunks",
     "/recipients": "has its number in tests/batches/api/test_listed_recipients.py",
     "/calls/{pk}/analysis": "404 until the agent has sent one",
     "/calls/{pk}/recording": "404 until there is one",

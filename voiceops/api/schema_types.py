@@ -33,6 +33,7 @@ NAMES = {
     "Ladders": "OutcomeDelays",
     "LaddersRequest": "OutcomeDelaysRequest",
     "NewCallback": "Callback",
+    "LanguageEnum": "MailLanguage",
     "OnDuplicateEnum": "OnDuplicate",
     "OnExistingEnum": "OnExisting",
     "OutcomeEnum": "Outcome",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from openpyxl import load_workbook
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry, Workspace
@@ -206,6 +207,21 @@ def test_calls_are_exported_as_csv_with_the_filters_of_the_list(
     )
     (entry,) = AuditEntry.unscoped.filter(action="calls.exported")
     assert entry.changes == {"filters": ["outcome"]}
+
+
+def test_calls_are_exported_as_a_workbook(ours: Workspace) -> None:
+    found = [make.call(ours, outcome="busy") for _ in range(3)]
+    make.call(ours)
+    client = make.client(ours, Role.MEMBER)
+
+    response: Any = client.get("/calls/export.xlsx?outcome=busy")
+    book = load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+
+    header, *rows = book.worksheets[0].iter_rows(values_only=True)
+    assert response["Content-Disposition"] == 'attachment; filename="calls.xlsx"'
+    assert list(header) == list(client.get("/calls").json()["items"][0])
+    assert [row[0] for row in rows] == ids(found)[::-1]
+    assert AuditEntry.unscoped.get(action="calls.exported").changes == {"filters": ["outcome"]}
 
 
 def test_export_validates_its_filters(ours: Workspace) -> None:
