@@ -29,7 +29,6 @@ NOT_RUN = {
     ".venv/bin/lint-imports": "`make check` runs it",
     ".venv/bin/python -m pytest ": "this is one of those tests",
     ".venv/bin/python manage.py sandbox ": "the fixture has started one, and it runs until Ctrl-C",
-    "npm ": "`make test-kits` has run before it, which needs npm",
     ".venv-worker/": "an environment of its own: `make test-worker`",
 }
 # Python that cannot be run, by its first line, and why.
