@@ -71,7 +71,12 @@ ACCOUNT_EXAMPLES: dict[str, Any] = {
         "name": "us",
         "title": "United States",
         "notice": "A summary, no legal advice.",
-        "calling_window": {**WINDOW, "days": [1, 2, 3, 4, 5, 6, 7], "start": "08:00"},
+        "calling_window": {
+            "timezone": "recipient",
+            "spans": [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "08:00", "end": "21:00"}],
+            "holidays": None,
+            "closed_dates": [],
+        },
         "max_attempts_per_day": 3,
         "max_attempts_per_week": 7,
         "max_attempts_per_30_days": None,

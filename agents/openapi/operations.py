@@ -83,47 +83,7 @@ AGENT_OPERATIONS = {
         "rehearsal_not_found",
     ),
 }
-CONFIG = {
-    "name": "Reminder",
-    "system_prompt": "You remind {{name}} of an appointment on {{date}}. Be brief and polite.",
-    "first_message": "Hello {{name}}, this is the clinic.",
-    "language": "en-US",
-    "llm": {"provider": "openai", "model": "gpt-4.1-mini", "temperature": 0.4},
-    "stt": {"provider": "deepgram", "model": "nova-3"},
-    "tts": {"provider": "cartesia", "model": "sonic-2", "voice": "friendly", "speed": 1.0},
-    "tools": [
-        {
-            "type": "webhook",
-            "name": "confirm_appointment",
-            "description": "Confirms the appointment",
-            "parameters": {"type": "object", "properties": {"confirmed": {"type": "boolean"}}},
-            "url": "https://example.com/confirm",
-            "timeout_seconds": 5.0,
-        }
-    ],
-    "variables": [{"name": "name", "required": True}, {"name": "date", "required": True}],
-    "voicemail": {"action": "leave_message", "message": "Please call the clinic back."},
-    "max_call_duration_seconds": 600,
-    "silence_timeout_seconds": 30,
-    "ringing_timeout_seconds": 30,
-    "recording_enabled": True,
-    "first_message_mode": "speak",
-    "turn_taking": {},
-    "interruptions": {},
-    "silence": {},
-    "screening": {},
-    "background": {},
-    "analysis": {"summary": True, "fields": []},
-    "dispositions": [
-        {"name": "confirmed", "label": "Confirmed", "consequence": {"type": "finish"}},
-        {
-            "name": "call_later",
-            "label": "Call later",
-            "consequence": {"type": "retry", "delay_minutes": 120},
-        },
-    ],
-}
-REQUEST_EXAMPLE = {
+REQUEST_EXAMPLE: dict[str, Any] = {
     "name": "Reminder",
     "system_prompt": "Remind {{name}} of the appointment on {{date}}.",
     "first_message": "Hello {{name}}!",
@@ -162,7 +122,25 @@ REQUEST_EXAMPLE = {
     "silence": {"remind_after_seconds": 8, "reminders": 2, "text": "Are you still there?"},
     "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{date}}"},
     "background": {"sound": "office_ambience", "volume": 0.2},
-    "dispositions": CONFIG["dispositions"],
+    "analysis": {"summary": True, "fields": []},
+    "dispositions": [
+        {"name": "confirmed", "label": "Confirmed", "consequence": {"type": "finish"}},
+        {
+            "name": "call_later",
+            "label": "Call later",
+            "consequence": {"type": "retry", "delay_minutes": 120},
+        },
+    ],
+}
+# What the answer adds.
+CONFIG: dict[str, Any] = {
+    **REQUEST_EXAMPLE,
+    "language": "en-US",
+    "max_call_duration_seconds": 600,
+    "silence_timeout_seconds": 30,
+    "ringing_timeout_seconds": 30,
+    "recording_enabled": True,
+    "first_message_mode": "speak",
 }
 SCRIPTS_EXAMPLE: dict[str, Any] = {
     "variables": {"name": "Ada", "date": "Tuesday"},

@@ -172,12 +172,45 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "column_mapping_id": None,
         "default_country": "US",
         "notes": [],
-        "counts": {"rows": 102, "valid": 99, "rejected": 2, "duplicate": 1},
-        "first_rows": [{"row_number": 2, "phone_number": "+12025550123"}],
+        "counts": {
+            "rows": 102,
+            "valid": 99,
+            "rejected": 2,
+            "duplicate": 1,
+            "suppressed": 0,
+            "missing_variable": 0,
+            "repaired": 0,
+        },
+        "first_rows": [
+            {
+                "row_number": 2,
+                "phone_number": "+12025550123",
+                "variables": {"name": "Ada", "date": "Tuesday"},
+                "alternative_numbers": [],
+                "status": "pending",
+                "reason": None,
+                "first_call_at": "2027-03-01T14:00:00Z",
+            }
+        ],
         "first_rejected": [REJECTED],
         "not_called": {"duplicate": 1},
         "not_called_reasons": [REASON],
-        "calling": {"now": 99, "later": 0, "never": 0},
+        "calling": {
+            "now": 0,
+            "later": 99,
+            "never": 0,
+            "first_call_at": "2027-03-01T14:00:00Z",
+            "estimated_end_at": "2027-03-01T14:07:25Z",
+            "calls_per_second": 0.222,
+            "channels_needed": 45,
+            "schedule": [
+                {
+                    "first_call_at": "2027-03-01T14:00:00Z",
+                    "timezones": ["America/New_York"],
+                    "count": 99,
+                }
+            ],
+        },
         "estimated_cost": {
             "low": 2.3,
             "high": 3.4,
@@ -248,6 +281,6 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "to": "2027-03-01T00:00:00Z",
         "group_by": "day",
         "totals": FIGURES_EXAMPLE,
-        "groups": [{**FIGURES_EXAMPLE, "key": "2027-02-01T00:00:00Z", "name": None}],
+        "groups": [{**FIGURES_EXAMPLE, "key": "2027-02-01", "name": None}],
     },
 }

@@ -195,7 +195,7 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         "region": "DC",
         "postal_code": "20001",
         "address_requirements": "none",
-        "capabilities": {"voice": True, "SMS": True},
+        "capabilities": {"voice": True, "sms": True, "mms": False},
     },
     "NumberPrices": {
         "country": "US",
