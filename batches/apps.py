@@ -19,6 +19,7 @@ class BatchesConfig(AppConfig):
         from batches.models import Batch
         from batches.openapi.errors import BATCH_ERRORS
         from batches.openapi.examples import BATCH_EXAMPLES
+        from batches.openapi.fields import BATCH_FIELD_TEXTS, BATCH_SAME_FIELDS
         from batches.openapi.operations import BATCH_OPERATIONS, BATCH_TAGS
         from batches.services.callbacks import schedule_reported
         from batches.services.suppressions import is_suppressed
@@ -28,12 +29,14 @@ class BatchesConfig(AppConfig):
         from telephony.services.callback_requests import CALLBACK_PLANNERS
         from telephony.services.calls import SUPPRESSION_CHECKS
         from telephony.services.numbers import NUMBER_USE_CHECKS
-        from voiceops.api import operations
+        from voiceops.api import field_texts, operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         self._keep_counts()
         ERROR_CATALOGS.register(BATCH_ERRORS)
         operations.OPERATIONS.register(BATCH_OPERATIONS)
+        field_texts.FIELD_TEXTS.register(BATCH_FIELD_TEXTS)
+        field_texts.SAME_FIELDS.register(BATCH_SAME_FIELDS)
         operations.EXAMPLES.register(BATCH_EXAMPLES)
         operations.TAGS.register(BATCH_TAGS)
         CALLBACK_PLANNERS.register(schedule_reported)

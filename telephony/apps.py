@@ -13,15 +13,18 @@ class TelephonyConfig(AppConfig):
         from telephony.admin.agent_use import answered_numbers
         from telephony.openapi.errors import TELEPHONY_ERRORS
         from telephony.openapi.examples import TELEPHONY_EXAMPLES
+        from telephony.openapi.fields import TELEPHONY_FIELD_TEXTS, TELEPHONY_SAME_FIELDS
         from telephony.openapi.operations import TELEPHONY_OPERATIONS, TELEPHONY_TAGS
         from telephony.services.metadata_checks import require_version_fits
         from telephony.services.numbers import detach_agent
         from telephony.services.recorded_calls import read_recorded_calls
-        from voiceops.api import operations
+        from voiceops.api import field_texts, operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(TELEPHONY_ERRORS)
         operations.OPERATIONS.register(TELEPHONY_OPERATIONS)
+        field_texts.FIELD_TEXTS.register(TELEPHONY_FIELD_TEXTS)
+        field_texts.SAME_FIELDS.register(TELEPHONY_SAME_FIELDS)
         operations.EXAMPLES.register(TELEPHONY_EXAMPLES)
         operations.TAGS.register(TELEPHONY_TAGS)
         GLOBAL_MODELS.register(

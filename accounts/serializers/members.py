@@ -32,12 +32,10 @@ class RoleField(Choice):
 
 
 class MemberSerializer(WorkspaceSerializer):
-    """A member of a workspace.
+    """A member of a workspace."""
 
-    The user's fields are picked by hand, because a user may belong to workspaces that the reader
-    must not know of.
-    """
-
+    # The user's fields are picked by hand, because a user may belong to workspaces that the reader
+    # must not know of.
     id = Uuid(source="user_id", read_only=True)
     user_id = Uuid(read_only=True)
     email = Email(source="user.email", read_only=True)

@@ -29,7 +29,9 @@ class MembershipSerializer(StrictSerializer):
 
 
 class MeSerializer(StrictSerializer):
-    """The user themselves. Prefetch `memberships` with their workspaces, oldest first."""
+    """The user themselves."""
+
+    # Prefetch `memberships` with their workspaces, oldest first.
 
     null_in_answers: ClassVar = ("default_workspace_id",)  # read by voiceops.api.schema
 

@@ -99,6 +99,7 @@ def prepare(workspace: Workspace) -> dict[str, object]:
         "calls": make.call(workspace, agent=agent, stage="ended", outcome="answered").pk,
         "column-mappings": make.saved_mapping(workspace).pk,
         "phone-numbers": number.pk,
+        "saved-reports": make.saved_report(workspace).pk,
         "sip-trunks": make.sip_trunk(workspace, numbers=["+12025550109"]).pk,
         "webhooks": make.webhook(workspace).pk,
         "workspaces": workspace.pk,

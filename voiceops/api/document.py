@@ -5,6 +5,7 @@ from typing import Any
 
 from voiceops.api.answer_headers import RATE_LIMIT_HEADERS
 from voiceops.api.document_errors import describe_errors, is_limited
+from voiceops.api.field_texts import describe_fields
 from voiceops.api.operations import EXAMPLES, OPERATIONS, TAGS, Operation, registered
 from voiceops.api.schema import ROLE
 from voiceops.api.schema_types import REF
@@ -108,6 +109,7 @@ def complete_document(
             _add_examples(operation, words, examples)
             _add_answer_headers(operation)
             _type_event_stream(operation)
+    describe_fields(result)
     result["components"]["headers"] = ANSWER_HEADERS
     everything = [each for methods in result["paths"].values() for each in methods.values()]
     used = {tag for operation in everything for tag in operation["tags"]}

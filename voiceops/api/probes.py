@@ -14,7 +14,7 @@ PROBE_STATUS = {
     "description": "Whether the server is alive or ready.",
     "required": ["status"],
     "properties": {
-        "status": {**TEXT, "enum": ["alive", "ready"]},
+        "status": {**TEXT, "enum": ["alive", "ready"], "description": "how it is"},
         "checks": {
             "type": "object",
             "additionalProperties": TEXT,

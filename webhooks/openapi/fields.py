@@ -1,0 +1,32 @@
+"""What the fields of webhooks are, in words."""
+
+WEBHOOK_SAME_FIELDS = {"NewWebhook": "Webhook", "DeliveryDetail": "Delivery"}
+WEBHOOK_FIELD_TEXTS = {
+    "DeliveryStatus": "`pending` until a receiver accepts it; `failed` when it is not tried again",
+    "DeliveredEventType": "the event, or `webhook.test`",
+    "Webhook.url": "where events are sent to, by https",
+    "Webhook.description": "what it is for",
+    "Webhook.events": "the events that are sent; without it all of them",
+    "Webhook.enabled": "whether events are sent",
+    "disabled_reason": "why it was disabled by itself; null unless it was",
+    "NewWebhook.secret": "signs every delivery; shown this once",
+    "event": "what happened",
+    "event_id": "the `webhook-id` that it is sent with, the same for every attempt",
+    "Delivery.attempts": "how often it was sent",
+    "response_status": "the HTTP status of the last answer; null without one",
+    "Delivery.error": "why the last attempt failed",
+    "ReceiverAnswer.error": "why there was no answer",
+    "ReceiverAnswer.status": "the HTTP status; null without an answer",
+    "duration_ms": "how many milliseconds the last attempt took",
+    "last_attempt_at": "when it was last sent",
+    "delivered_at": "when a receiver accepted it; null until then",
+    "Delivery.next_attempt_at": "when it is sent again; null if it is not",
+    "answer": "what the receiver answered last; null before",
+    "RedeliveryRequest.from": "deliveries of events from this time on",
+    "RedeliveryRequest.to": "and before this time",
+    "queued": "how many are sent again",
+    "webhook_id": "the webhook that is tested",
+    "WebhookTest.message": "a sentence",
+    "type": "what kind it is",
+    "webhooks_deliveries_list?event": "Only deliveries of this event.",
+}
