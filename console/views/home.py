@@ -29,9 +29,8 @@ def to_home(request: HttpRequest) -> HttpResponse:
     return redirect("console:home")
 
 
-@method_decorator(
-    csrf_exempt, name="dispatch"
-)  # it has no form: what a program posts is answered 404
+# It has no form: what a program posts is answered with 404.
+@method_decorator(csrf_exempt, name="dispatch")
 class HomeView(Page):
     template = "home/overview"
     section = "home"
