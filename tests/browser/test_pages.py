@@ -63,6 +63,11 @@ def text_of(browser: WebDriver) -> str:
     )
 
 
+def order(name: str) -> str:
+    """Return the selector of the button that gives an order."""
+    return f"button[formaction$='/order/{name}/']"
+
+
 def test_batch_can_be_started_without_a_reload_once_its_list_is_imported(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
@@ -74,7 +79,7 @@ def test_batch_can_be_started_without_a_reload_once_its_list_is_imported(
 
     assert before == []
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: driver.find_elements(By.CSS_SELECTOR, "button[value=start]")
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, order("start"))
     )
 
 
@@ -91,7 +96,7 @@ def test_batch_page_updates_itself_and_accepts_actions(
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
         lambda driver: "1 of 2 recipients (50 %)" in text_of(driver)
     )
-    browser.find_element(By.CSS_SELECTOR, "button[value=pause]").click()
+    browser.find_element(By.CSS_SELECTOR, order("pause")).click()
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
         lambda driver: text_of(driver).startswith("Paused")
     )
@@ -124,7 +129,7 @@ def test_stop_never_comes_to_lie_where_another_order_was(
     make.recipient(batch)
 
     log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
-    orders = [box_of(browser, f"button[value={name}]") for name in ("resume", "pause")]
+    orders = [box_of(browser, order(name)) for name in ("resume", "pause")]
     before = box_of(browser, "#stop-order button")
     Batch.unscoped.filter(pk=batch.pk).update(status="running", error=None, probe_at=None)
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
@@ -133,7 +138,7 @@ def test_stop_never_comes_to_lie_where_another_order_was(
     after = box_of(browser, "#stop-order button")
     browser.find_element(By.CSS_SELECTOR, "#stop-order button").click()
     asked = browser.find_element(By.ID, "stop-dialog").text
-    browser.find_element(By.CSS_SELECTOR, "#stop-dialog button[value=stop]").click()
+    browser.find_element(By.CSS_SELECTOR, "#stop-dialog button[type=submit]").click()
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
         lambda driver: text_of(driver).startswith("Stopped")
     )
