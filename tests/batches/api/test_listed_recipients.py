@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -90,10 +91,11 @@ def test_lists_of_a_number_need_the_same_queries_however_many(
     for _ in range(rows):
         listed(ours)
     client = make.client(ours, Role.MEMBER)
-    client.get(f"/recipients?phone_number={NUMBER[1:]}")
+    client.get("/recipients", {"phone_number": NUMBER})
 
-    with django_assert_num_queries(6):
-        client.get("/recipients", {"phone_number": NUMBER})
+    # PostgreSQL's clock is asked twice, SQLite's is the process's.
+    with django_assert_num_queries(8 if connection.vendor == "postgresql" else 6):
+        assert client.get("/recipients", {"phone_number": NUMBER}).json()["total"] == rows
 
 
 @pytest.mark.parametrize(
