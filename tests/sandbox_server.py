@@ -9,7 +9,7 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,9 +85,9 @@ class RunningSandbox:
         """Let a part of LiveKit die; it comes back by itself."""
         self.control("POST", "crash", {"what": what, **fields})
 
-    def wait_until_back(self) -> None:
-        """Wait until LiveKit's server and SIP service are back after a crash."""
-        self.wait_for(lambda: set(self.control("GET", "")["down"]) <= {"agents"})
+    def wait_until_back(self, *, but: Collection[str] = ()) -> None:
+        """Wait until all that crashed is served again, `but` what stays away."""
+        self.wait_for(lambda: set(self.control("GET", "")["down"]) <= set(but))
 
     def call_inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
         """Start an inbound call to one of our numbers."""

@@ -145,7 +145,7 @@ def hidden(answer: Any, shown: Any) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("box")
-def test_every_request_is_accepted_as_it_is_shown_and_every_answer_is_shown_whole(
+def test_every_example_request_is_accepted_and_no_example_answer_lacks_a_field(
     ours: Workspace,
 ) -> None:
     ids = prepare(ours)

@@ -100,7 +100,7 @@ def test_a_verdict_and_an_operators_own_reason_are_sentences_too() -> None:
 
 
 @pytest.mark.parametrize(("limit", "code"), [(1, "daily_limit_reached"), (2, "waiting")])
-def test_who_waits_because_the_workspace_has_made_its_calls_of_the_day_is_told_so(
+def test_a_used_up_daily_limit_is_the_reason_of_those_who_wait_for_it(
     ours: Workspace, limit: int, code: str
 ) -> None:
     ours.max_calls_per_day = limit

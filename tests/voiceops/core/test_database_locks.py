@@ -121,7 +121,7 @@ def test_another_error_of_the_database_is_raised_at_once() -> None:
         ("08006", None),
     ],
 )
-def test_a_wait_that_took_too_long_is_told_from_a_database_that_is_gone(
+def test_a_wait_that_took_too_long_is_not_taken_for_a_lost_database(
     state: str, sentence: str | None
 ) -> None:
     cause = Exception()
