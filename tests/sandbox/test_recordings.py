@@ -175,13 +175,17 @@ async def test_failed_upload_is_reported_at_the_end(s3: str) -> None:
     assert info.error == "S3 upload failed: operation error S3: PutObject, api error NoSuchBucket"
 
 
+# At speed 100 who hangs up within a second is gone before a busy machine's agent has begun.
 @pytest.mark.parametrize(
-    ("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3), ("+12025550175", 0.3)]
+    ("number", "speed", "least"),
+    [("+12025550101", 100, 10.0), ("+12025550155", 5, 0.1), ("+12025550175", 100, 0.0)],
 )
-async def test_agent_records_a_call_that_is_not_recorded(number: str, least: float) -> None:
+async def test_agent_records_a_call_that_is_not_recorded(
+    number: str, speed: int, least: float
+) -> None:
     with (
         run_receiver() as receiver,
-        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+        sandbox_server.start(speed=speed, webhook_url=f"{receiver.url}/events") as box,
     ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
