@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("DEBUG", "1")
 if "DATA_DIR" not in os.environ:
@@ -13,6 +14,10 @@ if "DATA_DIR" not in os.environ:
     # Processes started by tests inherit the variable, so only the process that created the folder
     # removes it.
     atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
+if os.environ.get("PYTEST_XDIST_WORKER", "") not in ("", Path(os.environ["DATA_DIR"]).name):
+    # Tests that run side by side have a folder each: some count what is left behind in theirs.
+    os.environ["DATA_DIR"] += f"/{os.environ['PYTEST_XDIST_WORKER']}"
+    Path(os.environ["DATA_DIR"]).mkdir(exist_ok=True)
 
 from voiceops.settings import *  # noqa: F403
 
