@@ -1,6 +1,5 @@
 """What a list of the admin shows under its filters, as a file: masked as on the page, streamed."""
 
-import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
@@ -14,7 +13,7 @@ from django.utils.html import strip_tags
 from django.utils.http import content_disposition_header
 from django.utils.text import capfirst, slugify
 
-from voiceops.core.csv_encoding import CHUNK_ROWS, Row, encode_csv
+from voiceops.core.csv_encoding import CHUNK_ROWS, Row, encode_csv_for_spreadsheets
 from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE, encode_xlsx
 
 MAX_EXPORTED_ROWS = 100_000
@@ -34,8 +33,7 @@ def export_list(page: Any, request: HttpRequest, form: ListFormat) -> StreamingH
     if form == "xlsx":
         chunks, media_type = encode_xlsx(table, capfirst(title)), XLSX_MEDIA_TYPE
     else:
-        # Without the mark, Excel reads the file in the code page of its country.
-        chunks, media_type = chain([codecs.BOM_UTF8], encode_csv(table)), "text/csv"
+        chunks, media_type = encode_csv_for_spreadsheets(table), "text/csv"
     response = StreamingHttpResponse(chunks, content_type=media_type)
     name = f"{slugify(title)}-{timezone.now():%Y-%m-%d}.{form}"
     response.headers["Content-Disposition"] = content_disposition_header(True, name)

@@ -19,11 +19,11 @@ from accounts.auth.principal import Principal
 from accounts.staff.panels import Order
 from accounts.staff.visibility import limit_rows
 from batches.admin.answer_times import answer_times
-from batches.admin.pace_times import allowed_pace, pace_times
+from batches.admin.pace_times import pace_times
 from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
-from batches.reporting.progress import STATUSES, counts_of, progress_of
+from batches.reporting.progress import STATUSES, allowed_pace, counts_of, progress_of
 from batches.reporting.reasons import BATCH_REASONS, ROW_REASONS, reasons_of
 from batches.services import batches as services
 from voiceops.core.extension_points import ExtensionPoint

@@ -10,7 +10,7 @@ from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from batches.models import Batch
-from batches.reporting.progress import lowest_call_id
+from batches.reporting.progress import allowed_pace, lowest_call_id
 from telephony.models import Call
 from voiceops.core.extension_points import ExtensionPoint
 
@@ -27,12 +27,6 @@ CallsByMinute = Mapping[str, int]
 PACE_CHARTS: ExtensionPoint[Callable[[CallsByMinute, float | None], Any]] = ExtensionPoint(
     "chart of a batch's pace"
 )
-
-
-def allowed_pace(batch: Batch) -> float | None:
-    """Return the calls per second that the batch may make: its own limit, else its number's."""
-    number = batch.phone_number
-    return batch.calls_per_second or (number.calls_per_second if number else None)
 
 
 def pace_times(batch: Batch, now: datetime) -> Any:

@@ -90,6 +90,15 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
     return round(recent.filter(dialed_at__gt=since).count() / seconds, 2)
 
 
+def allowed_pace(batch: Batch) -> float | None:
+    """Return the calls per second that the batch may make: its own limit, else its number's.
+
+    None without a number.
+    """
+    number = batch.phone_number
+    return batch.calls_per_second or (number.calls_per_second if number else None)
+
+
 def lowest_call_id(since: datetime) -> UUID:
     """Return the lowest id of a call that may have been dialled since.
 
@@ -108,9 +117,8 @@ def estimated_end(
     if batch.status != Batch.Status.RUNNING:
         return None
     open_count = sum(recipients.counts[status] for status in Recipient.Status.open())
-    number_rate = batch.phone_number.calls_per_second if batch.phone_number else None
     # In the first second there is nothing to measure.
-    pace = rate or batch.calls_per_second or number_rate
+    pace = rate or allowed_pace(batch)
     if not pace:
         return None
     waiting = batch.recipients.filter(due_at__isnull=False)

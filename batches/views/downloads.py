@@ -1,6 +1,5 @@
 """A batch's files: results and rejected rows, streamed."""
 
-import codecs
 from itertools import chain
 
 from django.http import HttpResponseBase, StreamingHttpResponse
@@ -17,9 +16,8 @@ from accounts.auth.principal import Principal
 from accounts.roles import Role
 from batches.models import Batch
 from batches.reporting import exports
+from voiceops.core.csv_encoding import BYTE_ORDER_MARK
 from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE
-
-BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 class DownloadViewSet(WorkspaceViewSet):

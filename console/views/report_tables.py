@@ -1,12 +1,11 @@
 """The API's summaries as tables: by day or hour of the reader's zone, and as CSV."""
 
-import codecs
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from console.views.report_ranges import ReportRange
-from voiceops.core.csv_encoding import encode_csv
+from voiceops.core.csv_encoding import encode_csv_for_spreadsheets
 from voiceops.core.day_words import day_words
 
 FILE_CRITERIA = ("day", "agent_version", "number", "sip_status")
@@ -93,8 +92,7 @@ def to_csv(groups: list[Any]) -> bytes:
     outcomes = sorted({outcome for group in groups for outcome in group["outcomes"]})
     header = ["key", "name", *FILE_COLUMNS, *COST_COLUMNS, *outcomes]
     rows = [header, *(_cells_of(group, outcomes) for group in groups)]
-    # Without the mark, Excel reads the file in the code page of its country.
-    return codecs.BOM_UTF8 + b"".join(encode_csv(rows))
+    return b"".join(encode_csv_for_spreadsheets(rows))
 
 
 def _cells_of(group: Mapping[str, Any], outcomes: list[str]) -> list[Any]:

@@ -12,7 +12,12 @@ from django.utils import timezone
 from accounts.models import Workspace
 from accounts.staff.visibility import EVERY_WORKSPACE, limit_rows
 from batches.models import Batch, Recipient
-from batches.reporting.progress import calls_per_second, counts_of, lowest_call_id
+from batches.reporting.progress import (
+    allowed_pace,
+    calls_per_second,
+    counts_of,
+    lowest_call_id,
+)
 from console import charts
 from ops.checking.health import probe_all
 from ops.control.figures import SPANS, read_figures
@@ -120,8 +125,7 @@ def _running_batches(request: HttpRequest, workspace: Workspace | None) -> list[
 
 
 def _running_batch(batch: Batch, counts: dict[str, int], now: datetime) -> dict[str, Any]:
-    number = batch.phone_number
-    limit = batch.calls_per_second or (number.calls_per_second if number else None)
+    limit = allowed_pace(batch)
     rate = calls_per_second(batch, now)
     ends_at = None
     if batch.status == Batch.Status.RUNNING and (pace := rate or limit):

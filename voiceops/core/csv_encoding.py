@@ -1,5 +1,6 @@
 """Encodes tables as CSV, harmless in a spreadsheet."""
 
+import codecs
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from voiceops.core.json_text import dump_json
 
 Row = list[Any]
 CHUNK_ROWS = 900
+# Without it, Excel reads a file in the code page of its country.
+BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -22,6 +25,12 @@ def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
             yield "".join(lines).encode()
             lines.clear()
     yield "".join(lines).encode()
+
+
+def encode_csv_for_spreadsheets(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield the same, marked as UTF-8."""
+    yield BYTE_ORDER_MARK
+    yield from encode_csv(rows)
 
 
 def csv_text(*rows: Row) -> str:
