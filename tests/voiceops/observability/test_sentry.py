@@ -131,7 +131,7 @@ def test_a_warning_is_not_reported(sink: Sink) -> None:
     assert [envelope[2]["message"] for _, _, envelope in sink.received] == ["Something failed"]
 
 
-def test_a_server_that_never_answers_holds_nobody_up() -> None:
+def test_a_server_that_never_answers_delays_no_log_entry() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         handler = SentryHandler(f"http://public@127.0.0.1:{silent.getsockname()[1]}/7")
         began = time.monotonic()
