@@ -20,7 +20,7 @@ import requests
 from sandbox import server
 from sandbox.config import Config
 
-CONTROL_TIMEOUT_SECONDS = 10
+CONTROL_TIMEOUT_SECONDS = 30
 
 
 @dataclass

@@ -19,6 +19,7 @@ from sandbox.livekit.twirp import TwirpError
 from sandbox.livekit.workers import Workers
 
 MAX_DISPATCH_ATTRIBUTES_LENGTH = 64 * 1024
+CANCELS_AGAIN_AFTER_SECONDS = 0.02  # wall clock
 
 
 @dataclass
@@ -130,7 +131,10 @@ class AgentDispatcher:
             await asyncio.wait(set(self._tasks.values()))
 
     async def close(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Kill every played agent, whatever it still has to report."""
+        pending = set(self._tasks.values())
+        # A job that is cancelled once, as when its dispatch is deleted, sends its last report.
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCELS_AGAIN_AFTER_SECONDS)

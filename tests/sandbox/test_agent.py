@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from livekit import api
 
 from sandbox.agent.conversation import opening_of
+from sandbox.agent.job import JOB_ENDS_AFTER_SECONDS
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk, metadata
 from tests.sandbox.clients import livekit
@@ -329,3 +331,16 @@ async def test_agent_reports_what_its_models_would_have_used() -> None:
     ]
     assert usage["items"][1]["characters"] == sum(map(len, spoken))
     assert usage["items"][0]["input_tokens"] > usage["items"][0]["output_tokens"] > 0
+
+
+async def test_sandbox_stops_at_once_while_an_agent_repeats_a_report() -> None:
+    with run_receiver() as receiver:
+        nowhere = f"{receiver.url}/report/c1"  # once the receiver is gone
+
+    with sandbox_server.start(speed=200) as box:
+        async with livekit(box) as lk:
+            await make_room(lk, "room", nowhere)
+        await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
+        began = time.monotonic()
+
+    assert time.monotonic() - began < JOB_ENDS_AFTER_SECONDS / 2
