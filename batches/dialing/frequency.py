@@ -1,8 +1,9 @@
 """How often a callee was called lately: what the frequency limits of a batch are compared with."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet
@@ -20,6 +21,15 @@ OPEN_ATTEMPT_CHECK_INTERVAL = timedelta(minutes=1)
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
+
+
+class Attempt(NamedTuple):
+    """A call that may have rung: when it was sent, and what came of it."""
+
+    sent_at: datetime
+    outcome: str | None
+
+
 NEVER_CALLED = {
     "last": None,
     "answered": None,
@@ -65,6 +75,39 @@ def recent_attempts(
         for number in numbers:
             found.setdefault((workspace_id, number), dict(NEVER_CALLED))
     return found
+
+
+def attempts_by_number(
+    workspace: Workspace, numbers: Collection[str], batches: Collection[Batch]
+) -> dict[str, list[Attempt]]:
+    """Return the attempts that matter to caps and rests of the batches, by number (E.164)."""
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    limited = [batch for batch in batches if has_limits(batch)]
+    if not limited or not numbers:
+        return found
+    since = database_now() - max(map(_memory_of, limited))
+    to_these = _attempts(since=since).filter(workspace=workspace, to_number__in=numbers)
+    for number, sent_at, outcome in to_these.values_list("to_number", "intent_at", "outcome"):
+        assert sent_at is not None
+        found[number].append(Attempt(sent_at, outcome))
+    return found
+
+
+def recent_at(attempts: Collection[Attempt], at: datetime) -> dict[str, Any]:
+    """Return what `recent_attempts` will find at that time, if no attempt is added until then."""
+    ended = {
+        name: [attempt.sent_at for attempt in attempts if attempt.outcome == outcome]
+        for name, outcome in (("answered", Outcome.ANSWERED), ("declined", Outcome.DECLINED))
+    }
+    since = {"day": at - DAY, "week": at - WEEK, "month": at - MONTH}
+    return {
+        "last": max((attempt.sent_at for attempt in attempts), default=None),
+        **{name: max(times, default=None) for name, times in ended.items()},
+        **{
+            name: sum(attempt.sent_at > begin for attempt in attempts)
+            for name, begin in since.items()
+        },
+    }
 
 
 def limit_refusal(batch: Batch, recent: Mapping[str, Any], now: datetime) -> str | None:

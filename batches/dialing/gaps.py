@@ -7,7 +7,7 @@ has ended is called at once.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,6 +30,55 @@ class _RecentCall(NamedTuple):
     intent_at: datetime | None
 
 
+class Gaps:
+    """Until when recipients of a workspace wait for calls to their number that are known now."""
+
+    def __init__(self, workspace: Workspace, numbers: Collection[str], now: datetime) -> None:
+        self._workspace = workspace
+        self._now = now
+        self._gap = gap_of(workspace)
+        self._recent = self._read_recent(numbers) if self._gap and numbers else []
+        is_default = bool(self._recent) and workspace.min_gap_is_default
+        ids = {call.batch_id for call in self._recent if call.batch_id}
+        self._others = Batch.unscoped.only("status", "ended_at").in_bulk(ids if is_default else [])
+
+    def ends_at(self, recipient: Recipient, batch: Batch) -> datetime:
+        """Return when the number of a recipient of the batch may ring; now, if it may."""
+        ends = (
+            self._call_ends_at(call)
+            for call in self._recent
+            if call.to_number == recipient.number_to_call and self._holds(call, recipient, batch)
+        )
+        return max(ends, default=self._now)
+
+    def _read_recent(self, numbers: Collection[str]) -> list[_RecentCall]:
+        """Return the calls to these numbers that were made within the gap, or are open."""
+        calls = Call.unscoped.filter(
+            MAY_HAVE_RUNG,
+            Q(intent_at__gt=self._now - self._gap) | ~Q(stage=Stage.ENDED),
+            workspace=self._workspace,
+            to_number__in=numbers,
+            direction=Direction.OUTBOUND,
+        )
+        return [_RecentCall(*row) for row in calls.values_list(*_RecentCall._fields)]
+
+    def _holds(self, call: _RecentCall, recipient: Recipient, batch: Batch) -> bool:
+        """Return whether a call to its number makes the recipient wait."""
+        if not self._workspace.min_gap_is_default:
+            return True
+        other = self._others.get(call.batch_id) if call.batch_id else None
+        return call.recipient_id != recipient.pk and other is not None and _ran_beside(other, batch)
+
+    def _call_ends_at(self, call: _RecentCall) -> datetime:
+        """Return when the gap after a call ends.
+
+        A call that is still open may turn out never to have been sent, so it is checked again soon.
+        """
+        if call.stage in (Stage.RESERVED, *Stage.before_callee()) or call.intent_at is None:
+            return self._now + OPEN_ATTEMPT_CHECK_INTERVAL
+        return max(call.intent_at + self._gap, self._now)
+
+
 def defer_within_gap(
     batch: Batch,
     recipients: Sequence[Recipient],
@@ -45,20 +94,18 @@ def defer_within_gap(
     callee free.
     """
     workspace = batch.workspace
-    gap = gap_of(workspace)
-    if not gap or not recipients:
+    if not gap_of(workspace) or not recipients:
         return list(recipients[:wanted])
     _lock_workspace(workspace)
     numbers = {recipient.number_to_call for recipient in recipients}
-    recent = _recent_calls(batch, numbers, since=now - gap)
+    gaps = Gaps(workspace, numbers, now)
     free: list[Recipient] = []
     deferred: list[Recipient] = []
     about_to_ring = {recipient.number_to_call for recipient in reserved}
     for recipient in recipients:
         if len(free) == wanted:
             break
-        held_by = [call for call in recent if _holds(call, recipient, workspace)]
-        ends_at = max((_gap_ends_at(call, gap, now) for call in held_by), default=now)
+        ends_at = gaps.ends_at(recipient, batch)
         if recipient.number_to_call in about_to_ring:
             ends_at = max(ends_at, now + OPEN_ATTEMPT_CHECK_INTERVAL)
         if ends_at > now:
@@ -93,41 +140,10 @@ def _lock_workspace(workspace: Workspace) -> None:
     list(Workspace.unscoped.select_for_update(no_key=True).filter(pk=workspace.pk).values("pk"))
 
 
-def _recent_calls(batch: Batch, numbers: Collection[str], since: datetime) -> list[_RecentCall]:
-    """Return the calls to these numbers that the gap counts, made since then or open."""
-    calls = Call.unscoped.filter(
-        MAY_HAVE_RUNG,
-        Q(intent_at__gt=since) | ~Q(stage=Stage.ENDED),
-        workspace=batch.workspace_id,
-        to_number__in=numbers,
-        direction=Direction.OUTBOUND,
-    )
-    rows = [_RecentCall(*row) for row in calls.values_list(*_RecentCall._fields)]
-    if not rows or not batch.workspace.min_gap_is_default:
-        return rows
-    beside = _batches_beside(batch, {row.batch_id for row in rows if row.batch_id})
-    return [row for row in rows if row.batch_id in beside]
-
-
-def _batches_beside(batch: Batch, ids: Collection[UUID]) -> set[UUID]:
-    """Return those of the batches that run, or ran at some time since this one was started."""
-    running = Q(status__in=Batch.Status.started())
-    if batch.started_at is not None:
-        running |= Q(ended_at__gt=batch.started_at)
-    return set(Batch.unscoped.filter(running, pk__in=ids).values_list("pk", flat=True))
-
-
-def _holds(call: _RecentCall, recipient: Recipient, workspace: Workspace) -> bool:
-    """Return whether the call makes the recipient wait."""
-    is_own = call.recipient_id == recipient.pk and workspace.min_gap_is_default
-    return call.to_number == recipient.number_to_call and not is_own
-
-
-def _gap_ends_at(call: _RecentCall, gap: timedelta, now: datetime) -> datetime:
-    """Return when the gap after a call ends.
-
-    A call that is still open may turn out never to have been sent, so it is checked again soon.
-    """
-    if call.stage in (Stage.RESERVED, *Stage.before_callee()) or call.intent_at is None:
-        return now + OPEN_ATTEMPT_CHECK_INTERVAL
-    return call.intent_at + gap
+def _ran_beside(other: Batch, batch: Batch) -> bool:
+    """Return whether a batch runs, or ran at some time since the second one was started."""
+    if other.status in Batch.Status.started():
+        return True
+    if batch.started_at is None or other.ended_at is None:
+        return False
+    return other.ended_at > batch.started_at

@@ -25,6 +25,7 @@ AUSTRALIAN_REGIONS = {
     "Australia/Perth": "WA",
     "Australia/Sydney": "NSW",
 }
+CANBERRA = ("+61261", "+61262")
 _region_by_prefix: dict[str, str] = {}
 MAX_CACHED_REGIONS = 100_000
 
@@ -42,6 +43,8 @@ def region_of(e164: str) -> str:
 
 def _find_region(e164: str) -> str:
     place = place_of(e164)
+    if e164.startswith(CANBERRA):
+        return "ACT"
     if place.country == "AU" and len(place.zones) == 1:
         return AUSTRALIAN_REGIONS.get(place.zones[0], "")
     regions = _regions_of(place.country)

@@ -3,8 +3,8 @@
 libphonenumber knows zones by prefix, but gives some countries the zone of a neighbour (Algeria gets
 Paris), and numbers that are not geographic every zone of their calling code (a mobile of Jamaica
 gets all of North America). The zones of a number are therefore those of libphonenumber that belong
-to the number's own country by the IANA table `zone.tab`. Where none does, they are all zones of the
-country.
+to the number's own country by the IANA table `zone.tab`, with the corrections of
+`zone_corrections.py`. Where none does, they are all zones of the country.
 
 Asking libphonenumber takes 0.1 ms, and a claim asks for every recipient it reads. So the answer is
 kept for the prefix that decides it: the calling code, or a few digits more in countries that share
@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers import timezone as prefix_zones
 from phonenumbers.tzdata import TIMEZONE_DATA
+
+from batches.dialing.zone_corrections import CORRECTIONS, correct_zones
 
 # Digits after the calling code. Five tell Guernsey from England and the Vatican from Rome; three
 # tell a mobile from an area code; prefixes with a zone of their own may be longer.
@@ -127,10 +130,13 @@ def _find_place(e164: str) -> Place:
     if not all_zones:
         return NOWHERE
     names = _canonical(prefix_zones.time_zones_for_number(number))
-    zones = tuple(zone for zone in all_zones if zone in names) or all_zones
     # The zones of the calling code alone: the digits behind it say nothing.
     is_anywhere = names >= _canonical(TIMEZONE_DATA.get(str(number.country_code), ()))
-    return _the_place(country, zones, have_one_clock(zones) or not is_anywhere)
+    corrected = correct_zones(e164[1:], names)
+    zones = tuple(zone for zone in all_zones if zone in corrected)
+    is_known = bool(zones) and not is_anywhere
+    zones = zones or all_zones
+    return _the_place(country, zones, is_known or have_one_clock(zones))
 
 
 @cache
@@ -174,8 +180,9 @@ CALLING_CODES = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 @lru_cache(maxsize=20_000)
 def _longest_zone_prefix(digits: str) -> int:
-    """Return how long libphonenumber's longest prefix is that begins with these digits."""
-    return max((len(prefix) for prefix in TIMEZONE_DATA if prefix.startswith(digits)), default=0)
+    """Return how long the longest prefix with zones of its own is that begins with these digits."""
+    prefixes = chain(TIMEZONE_DATA, CORRECTIONS)
+    return max((len(prefix) for prefix in prefixes if prefix.startswith(digits)), default=0)
 
 
 @lru_cache(maxsize=2_000)

@@ -1,24 +1,29 @@
 """When a person of a list is called next, and which rule decides it.
 
 The queue writes a rule that it has met into the recipient's row (`due_at`, `reason`). What it has
-not met yet is foreseen here with the rules that it will apply, in its order.
+not met yet is foreseen here with the rules that it will apply, in its order, by the calls that are
+known now.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from accounts.models import Workspace
 from batches.dialing.calling_windows import opens_at, rules_of
 from batches.dialing.frequency import (
     WAIVED_FOR_CALLBACKS,
-    gap_of,
+    Attempt,
+    attempts_by_number,
     limit_refusal,
-    recent_attempts,
+    recent_at,
 )
+from batches.dialing.gaps import MIN_GAP, Gaps
 from batches.domain.suppressed_numbers import find_suppressed
 from batches.models import Batch, Recipient
 from batches.reporting.reasons import EXPLANATIONS, waiting_reason
+from telephony.dialing.capacity import quota_frees_at
 
 Status = Recipient.Status
 RETRY_RULE = "retry"
@@ -34,6 +39,18 @@ class NextCall(NamedTuple):
     rule: str
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What decides about the next calls of a workspace, read once for all of them."""
+
+    workspace: Workspace
+    now: datetime
+    suppressed: Collection[str]
+    attempts: Mapping[str, Collection[Attempt]]
+    gaps: Gaps
+    quota_frees_at: datetime | None
+
+
 def next_calls(
     workspace: Workspace, recipients: Sequence[Recipient], now: datetime
 ) -> list[NextCall | None]:
@@ -42,53 +59,57 @@ def next_calls(
     """
     waiting = [recipient for recipient in recipients if recipient.status in WAITING]
     numbers = {recipient.number_to_call for recipient in waiting}
-    suppressed = find_suppressed(workspace.pk, numbers) if numbers else set()
-    recent: Mapping[Any, Mapping[str, Any]] = {}
-    if numbers:
-        batches = [recipient.batch for recipient in waiting]
-        recent = recent_attempts({workspace.pk: workspace}, numbers, batches)
-    return [
-        _next_call(recipient, suppressed, recent.get((workspace.pk, recipient.number_to_call)), now)
-        for recipient in recipients
-    ]
+    known = _Known(
+        workspace,
+        now,
+        suppressed=find_suppressed(workspace.pk, numbers) if numbers else set(),
+        attempts=attempts_by_number(workspace, numbers, [each.batch for each in waiting]),
+        gaps=Gaps(workspace, numbers, now),
+        quota_frees_at=quota_frees_at(workspace, now) if waiting else None,
+    )
+    return [_next_call(recipient, known) for recipient in recipients]
 
 
-def _next_call(
-    recipient: Recipient,
-    suppressed: Collection[str],
-    recent: Mapping[str, Any] | None,
-    now: datetime,
-) -> NextCall | None:
+def _next_call(recipient: Recipient, known: _Known) -> NextCall | None:
+    rule = waiting_reason(recipient.batch, known.now)
     if recipient.status in GIVEN_UP:
-        return NextCall(None, recipient.reason or waiting_reason(recipient.batch, now))
-    if recipient.status not in WAITING or recent is None:
+        return NextCall(None, recipient.reason or rule)
+    if recipient.status not in WAITING:
         return None
-    if recipient.number_to_call in suppressed:
+    if recipient.number_to_call in known.suppressed:
         return NextCall(None, "suppressed")
-    batch = recipient.batch
-    rule = waiting_reason(batch, now)
-    if batch.status == Batch.Status.SCHEDULED and batch.scheduled_at is not None:
-        return _when_open(recipient, NextCall(max(batch.scheduled_at, now), rule))
-    if batch.status != Batch.Status.RUNNING:
+    begin = _begin_of(recipient.batch, known.now)
+    if begin is None:
         return NextCall(None, rule)
-    earliest = _earliest(recipient, recent, now)
-    if earliest.at == now and (refusal := _refusal(recipient, recent, now)):
-        return NextCall(None, refusal)
-    return _when_open(recipient, earliest)
+    call = _when_open(recipient, _earliest(recipient, NextCall(begin, rule), known))
+    # Counted for that time: by then a call of today may be more than a day ago.
+    refusal = None if call.at is None else _refusal(recipient, call.at, known)
+    return call if refusal is None else NextCall(None, refusal)
 
 
-def _earliest(recipient: Recipient, recent: Mapping[str, Any], now: datetime) -> NextCall:
+def _begin_of(batch: Batch, now: datetime) -> datetime | None:
+    """Return from when on the batch calls by itself; None for not before somebody acts."""
+    if batch.status == Batch.Status.RUNNING:
+        return now
+    if batch.status == Batch.Status.SCHEDULED:
+        begin = batch.scheduled_at
+    else:
+        # One that has paused itself tries a call.
+        begin = batch.probe_at if batch.status == Batch.Status.PAUSED else None
+    return None if begin is None else max(begin, now)
+
+
+def _earliest(recipient: Recipient, begin: NextCall, known: _Known) -> NextCall:
     """Return the last of the times before which nothing is sent, whatever the hour is."""
-    workspace = recipient.batch.workspace
-    times = [NextCall(now, "waiting")]
+    times = [begin]
     if recipient.due_at is not None:
-        known = recipient.reason if recipient.reason in EXPLANATIONS else None
-        times.append(NextCall(recipient.due_at, known or RETRY_RULE))
-    if workspace.budget_spent_until is not None:
-        times.append(NextCall(workspace.budget_spent_until, "daily_budget_spent"))
-    # The default gap depends on which lists run beside: the queue writes it into the row.
-    if recent["last"] is not None and not workspace.min_gap_is_default:
-        times.append(NextCall(recent["last"] + gap_of(workspace), "min_gap"))
+        reason = recipient.reason if recipient.reason in EXPLANATIONS else None
+        times.append(NextCall(recipient.due_at, reason or RETRY_RULE))
+    if known.workspace.budget_spent_until is not None:
+        times.append(NextCall(known.workspace.budget_spent_until, "daily_budget_spent"))
+    if known.quota_frees_at is not None:
+        times.append(NextCall(known.quota_frees_at, "daily_limit_reached"))
+    times.append(NextCall(known.gaps.ends_at(recipient, recipient.batch), MIN_GAP))
     return max(times, key=_instant)
 
 
@@ -97,9 +118,10 @@ def _instant(call: NextCall) -> datetime:
     return call.at
 
 
-def _refusal(recipient: Recipient, recent: Mapping[str, Any], now: datetime) -> str | None:
-    """Return which limit would have the recipient left out now."""
-    refusal = limit_refusal(recipient.batch, recent, now)
+def _refusal(recipient: Recipient, at: datetime, known: _Known) -> str | None:
+    """Return which limit would have the recipient left out at that time."""
+    recent = recent_at(known.attempts.get(recipient.number_to_call, ()), at)
+    refusal = limit_refusal(recipient.batch, recent, at)
     is_waived = recipient.callback_at is not None and refusal in WAIVED_FOR_CALLBACKS
     return None if is_waived else refusal
 

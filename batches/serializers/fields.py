@@ -261,14 +261,17 @@ class ScheduledTime(DateTime):
 
     def to_internal_value(self, value: Any) -> datetime:
         """Raises ValidationError (422), also for a date alone."""
-        is_text = isinstance(value, str)
-        if is_text and _parse_quietly(parse_date, value) is not None:
-            example = f"{value.strip()}T09:00:00Z"
+        if not isinstance(value, str):
+            return super().to_internal_value(value)
+        # RFC 3339 allows its letters in lower case.
+        text = value.strip().upper()
+        if _parse_quietly(parse_date, text) is not None:
+            example = f"{text}T09:00:00Z"
             raise field_error(
                 "value_error", f"a time of day is missing, expected for example {example}"
             )
-        at = _parse_quietly(parse_datetime, value.strip()) if is_text else None
-        return at if at is not None and at.tzinfo is None else super().to_internal_value(value)
+        at = _parse_quietly(parse_datetime, text)
+        return at if at is not None and at.tzinfo is None else super().to_internal_value(text)
 
 
 def _parse_quietly(parse: Any, text: str) -> Any:

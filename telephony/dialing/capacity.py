@@ -5,11 +5,12 @@ limit of its own), so they are never exceeded by even one call. They count open 
 would stay wrong when a worker is killed.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from accounts.models import Workspace
 from telephony.dialing.budgets import budget_of_day, close_day_if_spent
@@ -53,14 +54,43 @@ def calls_of_the_day(workspace: Workspace, open_calls: QuerySet[Call]) -> int:
 
     These are outbound calls that rang or may have rung, and those that are open now.
     """
-    since = database_now() - QUOTA_PERIOD
+    made = _made_since(workspace, database_now() - QUOTA_PERIOD)
+    return made.count() + _still_open(workspace, open_calls).count()
+
+
+def quota_frees_at(workspace: Workspace, now: datetime) -> datetime | None:
+    """Return when the workspace's quota of 24 hours will allow a call, as far as is known now; None
+    if it does, or if there is none.
+
+    Calls that are open now count on from when they were sent.
+    """
+    if workspace.max_calls_per_day is None:
+        return None
+    made = _made_since(workspace, now - QUOTA_PERIOD)
+    still_open = _still_open(workspace, Call.unscoped.open())
+    ended = made.count()
+    excess = ended + still_open.count() - workspace.max_calls_per_day
+    if excess < 0:
+        return None
+    # So many and one more must be a day old.
+    calls, position = (made, excess) if excess < ended else (still_open, excess - ended)
+    sent = calls.annotate(sent_at=Coalesce("dialed_at", "intent_at", Value(now)))
+    moments = sent.order_by("sent_at").values_list("sent_at", flat=True)
+    oldest = next(iter(moments[position : position + 1]), now)
+    return oldest + QUOTA_PERIOD
+
+
+def _made_since(workspace: Workspace, since: datetime) -> QuerySet[Call]:
+    """Return the outbound calls that have ended and rang, or may have rung, since then."""
     # A call may have been queued for a day before it was dialled, so ids of two days are read.
     lowest = lowest_id(since, later=-QUOTA_PERIOD)
     ended = Call.unscoped.filter(workspace=workspace, pk__gte=lowest, stage=Stage.ENDED)
     may_have_rung = Q(dialed_at__gt=since) | Q(outcome=Outcome.UNKNOWN, intent_at__gt=since)
-    made = ended.filter(may_have_rung, direction=Direction.OUTBOUND)
-    still_open = open_calls.filter(workspace=workspace, direction=Direction.OUTBOUND)
-    return made.count() + still_open.count()
+    return ended.filter(may_have_rung, direction=Direction.OUTBOUND)
+
+
+def _still_open(workspace: Workspace, open_calls: QuerySet[Call]) -> QuerySet[Call]:
+    return open_calls.filter(workspace=workspace, direction=Direction.OUTBOUND)
 
 
 def adopt_queued(owner: UUID, limit: int) -> list[UUID]:

@@ -41,6 +41,8 @@ def refusal(message: str, kind: str = "value_error") -> dict[str, Any]:
         ("Europe/Berlin", "2027-07-01T09:00", "2027-07-01T07:00:00Z"),
         ("Europe/Berlin", "2027-03-01T09:00:00Z", "2027-03-01T09:00:00Z"),
         ("Europe/Berlin", "2027-03-01T09:00:00-05:00", "2027-03-01T14:00:00Z"),
+        ("Europe/Berlin", " 2027-03-01T09:00:00Z ", "2027-03-01T09:00:00Z"),
+        ("Europe/Berlin", "2027-03-01t09:00:00z", "2027-03-01T09:00:00Z"),
         ("America/New_York", "2027-11-07T01:30:00", "2027-11-07T05:30:00Z"),
     ],
 )
@@ -64,6 +66,10 @@ def test_time_without_an_offset_is_in_the_zone_of_the_workspace(
     [
         (
             "2027-03-01",
+            refusal("a time of day is missing, expected for example 2027-03-01T09:00:00Z"),
+        ),
+        (
+            "2027-03-01 ",
             refusal("a time of day is missing, expected for example 2027-03-01T09:00:00Z"),
         ),
         ("tomorrow", refusal("invalid datetime format", "value_error.datetime")),

@@ -265,6 +265,9 @@ def test_holidays_of_the_recipient_are_those_of_the_numbers_country() -> None:
         pytest.param("+33142685300", "2027-03-26 10:00", False, id="Paris on Good Friday"),
         pytest.param("+61731234567", "2027-05-03 02:00", True, id="Brisbane on Labour Day"),
         pytest.param("+61291234567", "2027-05-03 02:00", False, id="Sydney on the same day"),
+        pytest.param("+61396501234", "2027-11-02 01:00", True, id="Melbourne Cup Day"),
+        pytest.param("+61291234567", "2027-11-02 01:00", False, id="Sydney, another day"),
+        pytest.param("+61262051234", "2027-03-08 01:00", True, id="Canberra Day"),
     ],
 )
 def test_holidays_of_the_recipients_region_close_where_it_is_known(

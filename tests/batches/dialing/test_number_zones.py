@@ -11,6 +11,7 @@ import pytest
 from batches.dialing import number_zones
 from batches.dialing.calling_windows import Openings, opens_at, parse_rules
 from batches.dialing.number_zones import place_of, zones_of, zones_of_countries
+from batches.dialing.zone_corrections import CORRECTIONS, MAX_PREFIX_DIGITS
 from voiceops.core.phone_numbers import format_e164
 
 DAYTIME = {"days": [1, 2, 3, 4, 5, 6, 7], "start": "09:00", "end": "18:00", "timezone": "recipient"}
@@ -159,6 +160,49 @@ def test_every_zone_is_one_that_python_knows() -> None:
 )
 def test_number_follows_the_clock_of_its_own_country(number: str, zones: tuple[str, ...]) -> None:
     assert zones_of(number) == zones
+
+
+@pytest.mark.parametrize(
+    ("number", "zones"),
+    [
+        pytest.param("+5581987654321", ("America/Recife",), id="Recife, mobile"),
+        pytest.param("+558137211234", ("America/Recife",), id="Caruaru"),
+        pytest.param("+558136191234", ("America/Noronha",), id="Noronha"),
+        pytest.param("+5593987654321", ("America/Santarem",), id="Santarém, mobile"),
+        pytest.param("+5594987654321", ("America/Belem",), id="Marabá, mobile"),
+        pytest.param("+61740441234", ("Australia/Brisbane",), id="Cairns"),
+        pytest.param("+61755361234", ("Australia/Brisbane", "Australia/Sydney"), id="Tweed"),
+        pytest.param("+61882001234", ("Australia/Adelaide",), id="Adelaide"),
+        pytest.param("+61892211234", ("Australia/Perth",), id="Perth"),
+        pytest.param("+61889231234", ("Australia/Darwin",), id="Darwin"),
+        pytest.param("+61362301234", ("Australia/Hobart",), id="Hobart"),
+        pytest.param("+61265632123", ("Australia/Lord_Howe",), id="Lord Howe"),
+        pytest.param("+56612221234", ("America/Punta_Arenas",), id="Punta Arenas"),
+        pytest.param("+56322100123", ("Pacific/Easter",), id="Easter Island"),
+        pytest.param("+526144101234", ("America/Chihuahua",), id="Chihuahua"),
+        pytest.param("+528688121234", ("America/Matamoros",), id="Matamoros"),
+        pytest.param("+12507741234", ("America/Fort_Nelson",), id="Fort Nelson"),
+        pytest.param("+12504261234", ("America/Edmonton",), id="Cranbrook"),
+        pytest.param("+18676671234", ("America/Whitehorse",), id="Whitehorse"),
+        pytest.param("+18679791234", ("America/Toronto",), id="Iqaluit"),
+        pytest.param("+74012531234", ("Europe/Kaliningrad",), id="Kaliningrad"),
+        pytest.param("+78452231234", ("Europe/Saratov",), id="Saratov"),
+    ],
+)
+def test_a_place_has_its_own_clock_where_libphonenumber_gives_it_that_of_another(
+    number: str, zones: tuple[str, ...]
+) -> None:
+    assert zones_of(number) == zones
+    assert place_of(number).is_known
+
+
+def test_every_correction_changes_numbers_to_zones_of_their_country() -> None:
+    countries = zones_of_countries()
+
+    for prefix, corrections in CORRECTIONS.items():
+        right = {zone for zones in corrections.values() for zone in zones.split()}
+        assert any(right <= set(zones) for zones in countries.values()), prefix
+        assert len(prefix) <= MAX_PREFIX_DIGITS
 
 
 @pytest.mark.parametrize(
