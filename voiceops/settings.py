@@ -181,7 +181,7 @@ FORMAT_MODULE_PATH = ["voiceops.formats"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- database: PostgreSQL, or SQLite as the embedded default. Without WAL and IMMEDIATE, SQLite
-# fails with "database is locked" (docs/reference/performance.md) ---
+# fails with "database is locked" (docs/performance.md) ---
 _database: dict[str, Any] = env.db_url(
     "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}"
 )

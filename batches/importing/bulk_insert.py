@@ -1,6 +1,6 @@
 """Writes recipients and rejected rows in bulk: COPY on PostgreSQL, long INSERTs on SQLite.
 
-The ORM's bulk_create reaches a seventh of COPY's speed (docs/reference/performance.md), and every
+The ORM's bulk_create reaches a seventh of COPY's speed (docs/performance.md), and every
 microsecond here is spent a million times. Hence each row is formatted by one line of code, without
 generic encoders.
 """

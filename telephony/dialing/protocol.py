@@ -17,7 +17,7 @@ ROOM_MARGIN_SECONDS = 60  # by which an empty room outlives the fence
 # --- intents and slots
 
 # Slots lie 1/(0.96 x rate) apart: at exactly 1/rate, a window of one second would touch the limit
-# (`docs/reference/performance.md`).
+# (`docs/performance.md`).
 PACE_UTILIZATION = 0.96
 INTENT_HORIZON = timedelta(milliseconds=250)  # from an intent's commit to its slot, at most
 INTENT_LIFETIME = timedelta(seconds=1)  # after this an intent that was not sent is put back

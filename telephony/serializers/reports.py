@@ -1,7 +1,7 @@
 """The schema of a voice agent's reports, and its errors as the API documents them.
 
 Every live call sends a report every two seconds, and a REST framework serializer would take ten
-times as long as pydantic (`docs/reference/performance.md`).
+times as long as pydantic (`docs/performance.md`).
 """
 
 from collections.abc import Iterator, Mapping

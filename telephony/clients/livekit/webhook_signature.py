@@ -2,7 +2,7 @@
 
 `docs/reference/protocols.md §3`. The token is a JWT, of which LiveKit makes one kind: HS256, with
 issuer and expiry. It is checked here, because every webhook pays for it, and a general library
-takes six times as long (`docs/reference/performance.md`). A test holds both to the same answers.
+takes six times as long (`docs/performance.md`). A test holds both to the same answers.
 """
 
 import base64
