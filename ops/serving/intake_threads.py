@@ -9,80 +9,101 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.db import close_old_connections
 
 from telephony.services.intake import store_together
-from telephony.views.foreseen import Foreseen, foreseeing
+from telephony.views.foreseen import Foreseen
 from telephony.views.foresight import MACHINE_REQUEST, MAX_FORESEEN_BYTES, foresee
 from voiceops.db.compiled_writes import MAX_KEPT_ROWS
 
 logger = logging.getLogger(__name__)
 
-# One stores while the other reads or answers (docs/decisions/0018-few-at-once.md).
-INTAKE_THREADS = 2
 MAX_TOGETHER = MAX_KEPT_ROWS  # no statement is kept for more of them
 
 Arrived = tuple[Any, bytes]  # a connection, and what it has received
+Stored = tuple[Any, bytes, Foreseen | None]  # the same, and what became of the request
 
 
 class IntakeThreads:
-    """Takes connections with a request that can be foreseen. `answer` handles the request of one,
-    what it has received and what became of it; `finish` gets those of a round with what `answer`
-    returned, `decline` one that takes its turn.
+    """Takes connections with a request that can be foreseen.
+
+    `answer` answers one by what it has received and what became of it, and returns whether the
+    connection is kept; None when it has done nothing. `finish` gets the answered of a round with
+    that, `decline` one that takes its turn, with what is known of it.
     """
 
     def __init__(
         self,
-        answer: Callable[[Any, bytes, Foreseen], bool],
+        answer: Callable[[Any, bytes, Foreseen], bool | None],
         finish: Callable[[Sequence[tuple[Any, bool]]], None],
-        decline: Callable[[Any], None],
+        decline: Callable[[Any, Foreseen | None], None],
     ) -> None:
         self._answer, self._finish, self._decline = answer, finish, decline
-        self._waiting: SimpleQueue[Arrived] = SimpleQueue()
+        self._offered: list[Arrived] = []  # of the main thread alone
+        self._waiting: SimpleQueue[Sequence[Arrived]] = SimpleQueue()
+        self._stored: SimpleQueue[Sequence[Stored]] = SimpleQueue()
 
     def start(self) -> None:
-        """Start the threads. They end with the process: what is not answered is repeated."""
-        for number in range(INTAKE_THREADS):
-            threading.Thread(target=self._run, name=f"intake-{number}", daemon=True).start()
+        """Start the two threads. They end with the process: what is not answered is repeated.
+
+        While one waits for the database, the other answers those of the round before. What arrives
+        meanwhile is the next round, the larger the longer the database takes.
+        """
+        for work in (self._store_rounds, self._answer_rounds):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
     def offer(self, connection: Any) -> bool:
-        """Take a connection whose next request may be a machine's."""
+        """Take a connection whose next request may be a machine's, until `start_round`."""
         # What was read ahead of the last request is no longer on the socket.
         if connection.parser is not None and connection.parser.unreader.buf.getvalue():
             return False
         sent = peek(connection.sock)
         if MACHINE_REQUEST.match(sent) is None:
             return False
-        self._waiting.put((connection, sent))
+        self._offered.append((connection, sent))
         return True
 
-    def _run(self) -> None:
-        while True:
-            arrived = [self._waiting.get()]
-            try:
-                while len(arrived) < MAX_TOGETHER:
-                    arrived.append(self._waiting.get_nowait())
-            except Empty:
-                pass
-            self.answer_round(arrived)
+    def start_round(self) -> None:
+        """Store and answer those that were taken. One by one they would be rounds of one."""
+        if self._offered:
+            self._waiting.put(self._offered)
+            self._offered = []
 
-    def answer_round(self, arrived: Sequence[Arrived]) -> None:
-        """Store together what the connections ask to store, and answer them."""
+    def _store_rounds(self) -> None:
+        while True:
+            arrived = list(self._waiting.get())
+            with suppress(Empty):
+                while len(arrived) < MAX_TOGETHER:
+                    arrived += self._waiting.get_nowait()
+            for first in range(0, len(arrived), MAX_TOGETHER):
+                self._stored.put(self.store_round(arrived[first : first + MAX_TOGETHER]))
+
+    def _answer_rounds(self) -> None:
+        while True:
+            self.answer_round(self._stored.get())
+
+    def store_round(self, arrived: Sequence[Arrived]) -> list[Stored]:
+        """Store together what the connections ask to store."""
         foreseen = self._store([sent for _, sent in arrived])
+        return [(*each, known) for each, known in zip(arrived, foreseen, strict=True)]
+
+    def answer_round(self, stored: Sequence[Stored]) -> None:
+        """Answer what is stored, and decline the rest."""
         answered = []
-        for (connection, sent), each in zip(arrived, foreseen, strict=True):
-            if each is None or each.goes_on is None:
-                self._decline(connection)
-                continue
-            with foreseeing(each):
-                answered.append((connection, self._answer(connection, sent, each)))
+        for connection, sent, foreseen in stored:
+            is_kept = self._answer(connection, sent, foreseen) if foreseen is not None else None
+            if is_kept is None:
+                self._decline(connection, foreseen)
+            else:
+                answered.append((connection, is_kept))
         self._finish(answered)
 
     def _store(self, requests: Sequence[bytes]) -> list[Foreseen | None]:
-        """Return what is known of each request. What cannot be told is left to its turn."""
+        """Return what became of each request; None for those that are not stored."""
         try:
             foreseen = [foresee(each) for each in requests]
             known = [each for each in foreseen if each is not None]
@@ -94,7 +115,7 @@ class IntakeThreads:
             return [None] * len(requests)
         for each, result in zip(known, results, strict=True):
             each.goes_on = result
-        return foreseen
+        return [each if each and each.goes_on is not None else None for each in foreseen]
 
 
 def peek(client: socket.socket) -> bytes:

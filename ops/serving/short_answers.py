@@ -37,7 +37,7 @@ class ShortAnswers:
     def answer(self, client: socket.socket, address: Any, sent: bytes, stored: Foreseen) -> bool:
         """Take the request from the socket and answer it; False when nothing was done.
 
-        Raises OSError when the client has gone.
+        Raises OSError when the client has gone, or does not read what it is sent.
         """
         headers = read_usual_headers(sent)
         if headers is None or not isinstance(address, tuple):
@@ -79,11 +79,6 @@ def build_head(fields: Sequence[tuple[str, str]]) -> bytes:
 
 
 def send(client: socket.socket, answer: bytes) -> None:
-    """Send all of it, waiting for the client only if it does not read. Raises OSError."""
-    try:
-        count = client.send(answer)
-    except BlockingIOError:
-        count = 0
-    if count < len(answer):
-        client.setblocking(True)
-        client.sendall(answer[count:])
+    """Send all of it. Raises OSError when the client has not read the answers to many requests."""
+    if client.send(answer, socket.MSG_DONTWAIT) < len(answer):
+        raise OSError("The client does not read its answers")

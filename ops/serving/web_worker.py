@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ from voiceops.core.lazy_module import LazyModule
 
 if TYPE_CHECKING:
     from ops.serving import intake_threads, kept_answers, short_answers
+    from telephony.views import foreseen as foreseen_requests
     from telephony.views.foreseen import Foreseen
 else:
     # They need models, and gunicorn loads this module before the application.
     intake_threads = LazyModule("ops.serving.intake_threads")
     kept_answers = LazyModule("ops.serving.kept_answers")
     short_answers = LazyModule("ops.serving.short_answers")
+    foreseen_requests = LazyModule("telephony.views.foreseen")
 
 REFUSAL_OF_ERROR = {
     errors.LimitRequestLine: (414, "URI too long"),
@@ -101,14 +104,26 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
         if self.intake is None or not self.intake.offer(conn):
-            self.enqueue_ordinary(conn)
+            self.enqueue_ordinary(conn, None)
 
-    def enqueue_ordinary(self, conn: Any) -> None:
-        """Do so with one of the threads that all callers share."""
-        future = self.tpool.submit(find_caller(conn.sock, conn.client), self.handle, conn)
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for what arrives, and let all machines' requests of this moment be one round."""
+        super().wait_for_and_dispatch_events(timeout)
+        if self.intake is not None:
+            self.intake.start_round()
+
+    def enqueue_ordinary(self, conn: Any, foreseen: "Foreseen | None") -> None:
+        """Do so with one of the threads that all callers share, and with what is known of it."""
+        handle = self.handle if foreseen is None else partial(self.handle_foreseen, foreseen)
+        future = self.tpool.submit(find_caller(conn.sock, conn.client), handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
+
+    def handle_foreseen(self, foreseen: "Foreseen", conn: Any) -> Any:
+        """Let gunicorn handle a request of which something is known."""
+        with foreseen_requests.foreseeing(foreseen):
+            return self.handle(conn)
 
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""
@@ -121,14 +136,16 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         )
         self.intake.start()
 
-    def answer_stored(self, conn: Any, sent: bytes, stored: "Foreseen") -> bool:
-        """Answer a machine's request that was stored; returns whether the connection is kept."""
+    def answer_stored(self, conn: Any, sent: bytes, stored: "Foreseen") -> bool | None:
+        """Answer a machine's request that was stored; returns whether the connection is kept.
+
+        None when nothing was done. It never waits for a client, because others wait for it.
+        """
         try:
-            if self._may_answer_shortly(conn) and self.short_answers.answer(
+            if not self._may_answer_shortly(conn) or not self.short_answers.answer(
                 conn.sock, conn.client, sent, stored
             ):
-                self.nr += 1
-                return True
+                return None
         except OSError as error:
             self.log.debug("The client has gone: %s", error)
             return False
@@ -136,7 +153,8 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
             # As gunicorn does. The thread goes on, and what is not answered is repeated.
             self.log.exception("A stored request could not be answered")
             return False
-        return bool(self.handle(conn))
+        self.nr += 1
+        return True
 
     def _may_answer_shortly(self, conn: Any) -> bool:
         """Whether gunicorn knows the connection, and would keep it after this request."""

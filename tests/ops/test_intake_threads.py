@@ -2,6 +2,9 @@
 
 import io
 import socket
+import threading
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -12,7 +15,7 @@ from ops.serving import intake_threads
 from ops.serving.intake_threads import IntakeThreads, peek
 from ops.serving.kept_answers import KeptAnswers
 from telephony.models import Call, Stage, Turn
-from telephony.views.foreseen import Foreseen, current_foreseen, foreseeing
+from telephony.views.foreseen import Foreseen, foreseeing
 from telephony.views.foresight import MAX_FORESEEN_BYTES
 from tests import make
 from tests.telephony.calls import livekit
@@ -30,13 +33,21 @@ class Rounds:
     def __init__(self) -> None:
         self.answers: list[tuple[Any, bool | None]] = []
         self.finished: list[Any] = []
-        self.declined: list[Any] = []
-        self.threads = IntakeThreads(self.answer, self.finished.extend, self.declined.append)
+        self.declined: list[tuple[Any, bool | None]] = []
+        self.threads = IntakeThreads(self.answer, self.finished.extend, self.decline)
 
-    def answer(self, connection: Any, sent: bytes, stored: Foreseen) -> bool:
-        found = current_foreseen()
-        self.answers.append((connection, found.goes_on if found is not None else None))
+    def post(self, *arrived: tuple[Any, bytes]) -> None:
+        self.threads.answer_round(self.threads.store_round(arrived))
+
+    def answer(self, connection: Any, sent: bytes, stored: Foreseen) -> bool | None:
+        """Answer shortly, but not one that is unusual."""
+        if connection == "unusual":
+            return None
+        self.answers.append((connection, stored.goes_on))
         return True
+
+    def decline(self, connection: Any, known: Foreseen | None) -> None:
+        self.declined.append((connection, known.goes_on if known else None))
 
 
 @pytest.fixture(autouse=True)
@@ -46,23 +57,23 @@ def same_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_stored_is_answered_and_the_rest_takes_its_turn(ours: Workspace) -> None:
-    first, second = talking(ours), talking(ours)
+    first, second, third = (talking(ours) for _ in range(3))
     ended = make.call(ours, stage=Stage.ENDED)
     rounds = Rounds()
 
-    rounds.threads.answer_round(
-        [
-            ("first", report(first, TURN)),
-            ("malformed", b"nonsense"),
-            ("ended", report(ended, TURN)),
-            ("second", report(second, TURN)),
-        ]
+    rounds.post(
+        ("first", report(first, TURN)),
+        ("malformed", b"nonsense"),
+        ("ended", report(ended, TURN)),
+        ("unusual", report(third, TURN)),
+        ("second", report(second, TURN)),
     )
 
     assert rounds.answers == [("first", True), ("ended", False), ("second", True)]
     assert rounds.finished == [("first", True), ("ended", True), ("second", True)]
-    assert rounds.declined == ["malformed"]
-    assert set(Turn.unscoped.values_list("call_id", flat=True)) == {first.pk, second.pk, ended.pk}
+    assert rounds.declined == [("malformed", None), ("unusual", True)]
+    stored = {first.pk, second.pk, third.pk, ended.pk}
+    assert set(Turn.unscoped.values_list("call_id", flat=True)) == stored
 
 
 def test_a_bug_leaves_every_request_to_its_turn(
@@ -74,10 +85,36 @@ def test_a_bug_leaves_every_request_to_its_turn(
     monkeypatch.setattr(intake_threads, "store_together", fail)
     rounds = Rounds()
 
-    rounds.threads.answer_round([("first", report(talking(ours), TURN))])
+    rounds.post(("first", report(talking(ours), TURN)))
 
-    assert (rounds.answers, rounds.declined) == ([], ["first"])
+    assert (rounds.answers, rounds.declined) == ([], [("first", None)])
     assert [record.getMessage() for record in caplog.records] == ["1 requests take their turn"]
+
+
+def test_what_is_offered_before_a_round_is_stored_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+
+    def store(items: Sequence[Any]) -> list[bool]:
+        groups.append(len(items))
+        return [True] * len(items)
+
+    monkeypatch.setattr(intake_threads, "store_together", store)
+    rounds = Rounds()
+    is_finished = threading.Event()
+    rounds.threads = IntakeThreads(rounds.answer, lambda _: is_finished.set(), rounds.decline)
+    rounds.threads.start()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connections = [SimpleNamespace(sock=ours, parser=None) for _ in range(3)]
+        theirs.sendall(report(Call(pk=uuid7()), TURN))
+
+        assert all(rounds.threads.offer(each) for each in connections)
+        rounds.threads.start_round()
+        rounds.threads.start_round()  # nothing was offered since
+
+        assert is_finished.wait(30)
+    assert groups == [3]
+    assert rounds.answers == [(each, True) for each in connections]
 
 
 def test_a_look_at_a_socket_takes_nothing_from_it() -> None:

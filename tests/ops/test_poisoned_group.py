@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection
 from ops.serving.intake_threads import IntakeThreads
 from ops.serving.kept_answers import KeptAnswers
 from telephony.models import Call, InboxEvent, Turn
-from telephony.views.foreseen import Foreseen
+from telephony.views.foreseen import Foreseen, foreseeing
 from tests import make
 from tests.ops.test_intake_threads import TURN
 from tests.telephony.calls import livekit
@@ -58,7 +59,7 @@ class Server:
         self.threads = IntakeThreads(self.answer, lambda _: None, self.decline)
 
     def post(self, *requests: bytes) -> None:
-        self.threads.answer_round([(each, each) for each in requests])
+        self.threads.answer_round(self.threads.store_round([(each, each) for each in requests]))
 
     def answer(self, connection: bytes, sent: bytes, stored: Foreseen | None) -> bool:
         head, _, body = sent.partition(b"\r\n\r\n")
@@ -78,12 +79,13 @@ class Server:
             "wsgi.input": io.BytesIO(body),
             "wsgi.url_scheme": "http",
         }
-        list(self.application(environ, lambda status, _: self.statuses.append(status)))
+        with foreseeing(stored) if stored is not None else nullcontext():
+            list(self.application(environ, lambda status, _: self.statuses.append(status)))
         return True
 
-    def decline(self, sent: bytes) -> None:
+    def decline(self, sent: bytes, known: Foreseen | None) -> None:
         self.declined.append(sent)
-        self.answer(sent, sent, None)
+        self.answer(sent, sent, known)
 
 
 def joined(call: Call, **parts: Any) -> bytes:
