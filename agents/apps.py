@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+WORKERS = ("RehearsingWorker", "VoiceWorker")
+
 
 class AgentsConfig(AppConfig):
     name = "agents"
@@ -14,7 +16,8 @@ class AgentsConfig(AppConfig):
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(AGENT_ERRORS)
-        GLOBAL_MODELS.register({"agents.VoiceWorker": "it serves every workspace"})
+        reason = "it serves every workspace"
+        GLOBAL_MODELS.register({f"agents.{name}": reason for name in WORKERS})
         operations.OPERATIONS.register(AGENT_OPERATIONS)
         field_texts.FIELD_TEXTS.register(AGENT_FIELD_TEXTS)
         field_texts.SAME_FIELDS.register(AGENT_SAME_FIELDS)

@@ -270,6 +270,16 @@ class Rehearsal(WorkspaceOwned):
         return f"rehearsal of draft {self.version}"
 
 
+class RehearsingWorker(models.Model):
+    """A worker that was seen to have the program which rehearses. It serves every workspace."""
+
+    name = models.CharField(max_length=200, primary_key=True, help_text="its host")
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class VoiceWorker(models.Model):
     """What a voice worker last reported that it can speak with. It serves every workspace."""
 

@@ -24,6 +24,8 @@ from agents.serializers.agents import (
     AgentWarningsSerializer,
     PublishedAgentSerializer,
     RollbackSerializer,
+    UnspokenVersionQuery,
+    UnspokenVersionSerializer,
 )
 from agents.serializers.rehearsals import (
     RehearsalDetailSerializer,
@@ -31,7 +33,12 @@ from agents.serializers.rehearsals import (
     RehearsalSerializer,
     ScriptsSerializer,
 )
-from agents.voice_workers import find_speech_warnings, list_voice_workers
+from agents.voice_workers import (
+    find_speech_warnings,
+    find_unspoken_versions,
+    list_voice_workers,
+)
+from voiceops.api.pagination import validate_query
 from voiceops.api.parsers import JSONParser
 from voiceops.core.errors import Invalid
 from voiceops.core.yaml_text import parse_yaml
@@ -59,6 +66,7 @@ class AgentViewSet(
         "retrieve": Role.MEMBER,
         "versions": Role.MEMBER,
         "warnings": Role.MEMBER,
+        "published_warnings": Role.MEMBER,
         "create": Role.MANAGER,
         "update": Role.MANAGER,
         "partial_update": Role.MANAGER,
@@ -116,6 +124,18 @@ class AgentViewSet(
         """What would keep voice workers from playing the draft."""
         agent: Agent = self.get_object()
         return Response({"warnings": find_speech_warnings(agent.config(), list_voice_workers())})
+
+    @extend_schema(
+        parameters=[UnspokenVersionQuery], responses=UnspokenVersionSerializer(many=True)
+    )
+    @action(detail=False, methods=["get"], url_path="warnings")
+    def published_warnings(self, request: Request) -> Response:
+        """The published versions that no voice worker can play."""
+        query = validate_query(UnspokenVersionQuery, request)
+        chosen = {"agent": query["agent_id"]} if "agent_id" in query else {}
+        found = find_unspoken_versions(self.workspace.agent_versions.filter(**chosen))
+        rows = self.paginate_queryset(found)
+        return self.get_paginated_response(UnspokenVersionSerializer(rows, many=True).data)
 
     @extend_schema(responses=AgentVersionSerializer(many=True))
     @action(detail=True, methods=["get"])

@@ -8,16 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F, QuerySet
 
-from agents.models import VoiceWorker
+from agents.models import AgentVersion, VoiceWorker
 from voiceops.core.clock import database_now
 
 PART_KINDS = ("llm", "stt", "tts")
 # Workers report every minute. One that is silent for longer counts only while no other is heard.
 FRESH_REPORT_AGE = timedelta(minutes=5)
 KEPT_REPORT_AGE = timedelta(days=7)
+# The newest: every overview asks for their warnings, and a longer list is read by nobody.
+MAX_COMPARED_AGENTS = 500
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,17 @@ class Need:
     provider: str
     model: str
     language: str
+
+
+@dataclass(frozen=True)
+class UnspokenVersion:
+    """A published version that no worker can play, with a sentence for each reason."""
+
+    agent_id: UUID
+    name: str
+    workspace_name: str
+    version: int
+    warnings: list[str]
 
 
 def record_voice_worker(*, name: str, **fields: Any) -> VoiceWorker:
@@ -62,6 +77,28 @@ def find_speech_warnings(config: Mapping[str, Any], workers: Sequence[VoiceWorke
         names = dict.fromkeys(f"{need.provider} ({need.part})" for need in needs if need.provider)
         warnings = [f"No voice worker here speaks all of {', '.join(names)}"]
     return warnings
+
+
+def find_unspoken_versions(versions: QuerySet[AgentVersion]) -> list[UnspokenVersion]:
+    """Return those of the versions which calls run and no worker can play, the newest agents
+    first; none without workers.
+    """
+    workers = list_voice_workers()
+    if not workers:
+        return []
+    # Only these of a configuration: prompts are long, and secrets are not needed.
+    fields = {f"config__{name}": name for name in ("language", *PART_KINDS)}
+    published = versions.filter(number=F("agent__published_version"), agent__deleted_at=None)
+    rows = published.order_by("-agent_id").values(
+        "agent_id", "agent__name", "workspace__name", "number", *fields
+    )
+    found = []
+    for row in rows[:MAX_COMPARED_AGENTS]:
+        config = {name: row[path] for path, name in fields.items()}
+        if warnings := find_speech_warnings(config, workers):
+            names = (row["agent__name"], row["workspace__name"])
+            found.append(UnspokenVersion(row["agent_id"], *names, row["number"], warnings))
+    return found
 
 
 def _needs_of(config: Mapping[str, Any]) -> Iterator[Need]:

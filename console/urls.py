@@ -71,6 +71,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/callbacks/<uuid:pk>", contacts.CallbackView.as_view(), name="callback"),
     path("console/do-not-call", contacts.DoNotCallView.as_view(), name="do-not-call"),
     path(
+        "console/do-not-call/file",
+        contacts.DoNotCallFileView.as_view(),
+        name="do-not-call-file",
+    ),
+    path(
         "console/do-not-call/import",
         contacts.DoNotCallImportView.as_view(),
         name="do-not-call-import",
@@ -119,6 +124,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/settings", settings.SettingsView.as_view(), name="settings"),
     path("console/settings/members", settings.MembersView.as_view(), name="members"),
     path("console/settings/audit", settings.AuditView.as_view(), name="audit"),
+    path("console/settings/audit/file", settings.AuditFileView.as_view(), name="audit-file"),
     path("console/account", account.AccountView.as_view(), name="account"),
     path("console/account/second-factor", account.SecondFactorView.as_view(), name="factor"),
 ]

@@ -13,7 +13,15 @@ from rest_framework.test import APIClient
 from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
-from agents.models import CONFIG_FIELDS, Agent, AgentScripts, AgentVersion, Rehearsal, VoiceWorker
+from agents.models import (
+    CONFIG_FIELDS,
+    Agent,
+    AgentScripts,
+    AgentVersion,
+    Rehearsal,
+    RehearsingWorker,
+    VoiceWorker,
+)
 from batches.models import (
     Batch,
     Callback,
@@ -168,6 +176,13 @@ def voice_worker(**fields: Any) -> VoiceWorker:
         "reported_at": timezone.now(),
     }
     return VoiceWorker.objects.create(**{**values, **fields})
+
+
+def rehearsing_worker(**fields: Any) -> RehearsingWorker:
+    """A worker that was just seen to be able to rehearse."""
+    return RehearsingWorker.objects.create(
+        **{"name": "worker-1", "seen_at": timezone.now(), **fields}
+    )
 
 
 def provider(name: str, **part: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Every worker sweeps each `SWEEP_SECONDS`. Any number of sweeps may run at once.
 """
 
-from agents.rehearsing import rehearsals
+from agents.rehearsing import able_workers, rehearsals
 from batches.services import maintenance as batches
 from batches.services import report_mails
 from telephony.services import maintenance as telephony
@@ -14,6 +14,7 @@ ROUNDS = (
     batches.suppress_opt_outs,
     batches.start_due_batches,
     batches.enqueue_overdue_imports,
+    able_workers.report_rehearsing,
     rehearsals.enqueue_waiting_rehearsals,
     report_mails.enqueue_due_reports,
     telephony.reconcile_calls,

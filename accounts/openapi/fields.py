@@ -1,5 +1,14 @@
 """What the fields of accounts are, in words."""
 
+AUDIT_FILTER_TEXTS = {
+    "action": "Only this action.",
+    "actor": "Only what this user or key did.",
+    "after": "The same as `from`.",
+    "before": "The same as `to`.",
+    "object": "Only what was done to this id, or to this kind of object.",
+    "object_id": "Only what was done to this object.",
+    "object_type": "Only what was done to this kind of object.",
+}
 ACCOUNT_SAME_FIELDS = {"NewApiKey": "ApiKey"}
 ACCOUNT_FIELD_TEXTS = {
     "Role": "what a member or a key may do; each includes the one before",
@@ -54,11 +63,9 @@ ACCOUNT_FIELD_TEXTS = {
     "Rule.text": "the rule in a sentence",
     "Rule.source": "where it is written",
     "Rule.url": "where that can be read",
-    "audit_log_list?action": "Only this action.",
-    "audit_log_list?actor": "Only what this user or key did.",
-    "audit_log_list?after": "The same as `from`.",
-    "audit_log_list?before": "The same as `to`.",
-    "audit_log_list?object": "Only what was done to this id, or to this kind of object.",
-    "audit_log_list?object_id": "Only what was done to this object.",
-    "audit_log_list?object_type": "Only what was done to this kind of object.",
+    **{
+        f"{operation}?{name}": text
+        for operation in ("audit_log_list", "audit_log_export_csv")
+        for name, text in AUDIT_FILTER_TEXTS.items()
+    },
 }

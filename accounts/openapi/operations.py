@@ -121,6 +121,11 @@ ACCOUNT_OPERATIONS = {
         "Newest first. `object` is an id or a type; a period is `from` and `to`, or `after` and "
         "`before`.",
     ),
+    "audit_log_export_csv": Operation(
+        "Export the audit log",
+        "The entries that the list's filters find, newest first, streamed as CSV with a byte order "
+        "mark.",
+    ),
     "calling_profiles_list": Operation(
         "List calling profiles",
         "Presets for countries, each rule with its source. A workspace chooses one with "

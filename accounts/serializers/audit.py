@@ -9,6 +9,7 @@ from voiceops.api.serializers import (
     PageQuery,
     Text,
     Uuid,
+    without_pages,
 )
 
 
@@ -23,6 +24,17 @@ class AuditEntrySerializer(WorkspaceSerializer):
     def get_actor(self, entry: AuditEntry) -> dict[str, str | None]:
         actor_id = str(entry.actor_id) if entry.actor_id else None
         return {"type": entry.actor_type, "id": actor_id, "name": entry.actor_name}
+
+
+class ExportedEntrySerializer(WorkspaceSerializer):
+    """An entry as a row of a table."""
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            *("id", "at", "actor_type", "actor_id", "actor_name", "action"),
+            *("object_type", "object_id", "ip", "changes"),
+        ]
 
 
 class AuditQuery(PageQuery):
@@ -45,3 +57,10 @@ class AuditQuery(PageQuery):
             "from": DateTime(required=False),
             "to": DateTime(required=False),
         }
+
+
+class AuditExportQuery(AuditQuery):
+    """The filters of the list; an export has all that they find."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return without_pages(super().get_fields())

@@ -2,18 +2,31 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
+from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
 
-from accounts.api.viewsets import ListMixin, WorkspaceViewSet
+from accounts.api.exports import ExportingViewSet
+from accounts.api.viewsets import ListMixin
 from accounts.models import AuditEntry
 from accounts.roles import Role
-from accounts.serializers.audit import AuditEntrySerializer, AuditQuery
+from accounts.serializers.audit import (
+    AuditEntrySerializer,
+    AuditExportQuery,
+    AuditQuery,
+    ExportedEntrySerializer,
+)
 
 
-class AuditLogViewSet(ListMixin, WorkspaceViewSet):
+class AuditLogViewSet(ListMixin, ExportingViewSet):
     model = AuditEntry
     serializer_class = AuditEntrySerializer
     query_class = AuditQuery
-    required_roles = {"list": Role.ADMIN}
+    export_name = "audit_log"
+    export_serializer = ExportedEntrySerializer
+    slow_actions = ("export_csv",)
+    required_roles = {"list": Role.ADMIN, "export_csv": Role.ADMIN}
     columns: ClassVar[Mapping[str, str]] = {
         "actor": "actor_id",
         "action": "action",
@@ -34,3 +47,9 @@ class AuditLogViewSet(ListMixin, WorkspaceViewSet):
             if name in query:
                 queryset = queryset.filter(**{column: query[name]})
         return queryset
+
+    @extend_schema(parameters=[AuditExportQuery], responses={(200, "text/csv"): str})
+    @action(detail=False, methods=["get"], url_path=r"export\.csv")
+    def export_csv(self, request: Request) -> HttpResponseBase:
+        """The entries that the list's filters find, newest first, as CSV."""
+        return self.respond_with_file("csv for spreadsheets", "csv")

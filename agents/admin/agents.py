@@ -23,6 +23,7 @@ from agents.models import (
     AgentScripts,
     AgentVersion,
     Rehearsal,
+    RehearsingWorker,
     VoiceWorker,
 )
 from agents.serializers.agents import AgentSerializer
@@ -257,6 +258,12 @@ class RehearsalAdmin(ReadOnlyAdmin):
     )
     def state(self, rehearsal: Rehearsal) -> str:
         return rehearsal.status
+
+
+@admin.register(RehearsingWorker)
+class RehearsingWorkerAdmin(ReadOnlyAdmin):
+    list_display = ("name", "seen_at")
+    search_fields = ("name",)
 
 
 @admin.register(VoiceWorker)

@@ -14,7 +14,11 @@ from accounts.staff.panels import Order
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.rehearsing.rehearsals import order_rehearsal, scripts_of
-from agents.voice_workers import find_speech_warnings, list_voice_workers
+from agents.voice_workers import (
+    find_speech_warnings,
+    find_unspoken_versions,
+    list_voice_workers,
+)
 from voiceops.core.errors import Invalid
 from voiceops.core.extension_points import ExtensionPoint
 
@@ -80,10 +84,12 @@ def agent_panel(agent: Agent) -> dict[str, Any]:
     """Return what the panel of an agent shows."""
     versions = list(agent.versions.order_by("-number")[:LISTED_VERSIONS])
     published = services.find_published_version(agent)
+    unspoken = find_unspoken_versions(agent.versions.all())
     return {
         "versions": versions,
         "published": published,
         "changes": list(_changes_since(agent, published)),
+        "published_warnings": [text for version in unspoken for text in version.warnings],
         "uses": [find_uses(agent) for find_uses in AGENT_USES.all()],
         "variables": agent.variables or [],
         "warnings": find_speech_warnings(agent.config(), list_voice_workers()),

@@ -56,6 +56,11 @@ AGENT_OPERATIONS = {
         "Of the draft: providers, models and languages that no voice worker that has reported here "
         "has. An empty list also while none has reported.",
     ),
+    "agents_warnings_list": Operation(
+        "List what no voice worker can play of published agents",
+        "The versions that calls run of which a provider, model or language is at no voice worker "
+        "that has reported here; of the 500 newest agents. Empty also while none has reported.",
+    ),
     "agents_scripts_get": Operation(
         "Get an agent's scripts",
         "The conversations by which it is rehearsed; an empty list for none. A client that accepts "
@@ -190,6 +195,12 @@ AGENT_EXAMPLES: dict[str, Any] = {
     "Agent": AGENT_EXAMPLE,
     "PublishedAgent": {**AGENT_EXAMPLE, "published_version": 4, "warnings": WARNINGS},
     "AgentWarnings": {"warnings": WARNINGS},
+    "UnspokenVersion": {
+        "agent_id": AGENT_ID,
+        "name": CONFIG["name"],
+        "version": 3,
+        "warnings": WARNINGS,
+    },
     "AgentVersion": {"version": 3, **CONFIG, "created_at": "2027-03-01T08:05:00Z"},
     "PatchedAgentRequest": {"first_message": "Hello {{name}}, the clinic calling."},
     "RollbackRequest": {"version": 2},

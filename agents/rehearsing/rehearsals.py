@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent, AgentScripts, Rehearsal
-from agents.rehearsing import voice_program
+from agents.rehearsing import able_workers, voice_program
 from agents.rehearsing.replays import read_calls
 from agents.secrets import TOOL_SECRETS
 from voiceops.core import task_queue
@@ -171,6 +171,8 @@ def run_waiting_rehearsals() -> None:
 
     One that fails unexpectedly holds back no other, and says so.
     """
+    if able_workers.is_left_to_others():
+        return
     for pk, workspace_id in list(_waiting().values_list("pk", "workspace_id")):
         release = places.try_reserve(str(workspace_id), total=REHEARSALS_PER_PROCESS)
         if release is None:

@@ -39,6 +39,7 @@ from voiceops.api.serializers import (
     PageQuery,
     StrictSerializer,
     Text,
+    Uuid,
 )
 
 MAX_PROMPT_LENGTH = 100_000
@@ -190,6 +191,19 @@ class PublishedAgentSerializer(AgentSerializer):
 
 class AgentWarningsSerializer(StrictSerializer):
     warnings = ListField(child=Text(), help_text=WARNINGS_HELP)
+
+
+class UnspokenVersionSerializer(StrictSerializer):
+    """A published version that no voice worker can play."""
+
+    agent_id = Uuid()
+    name = Text()
+    version = Integer()
+    warnings = ListField(child=Text(), help_text=WARNINGS_HELP)
+
+
+class UnspokenVersionQuery(PageQuery):
+    agent_id = Uuid(required=False, help_text="only this agent's")
 
 
 class AgentVersionSerializer(AgentSerializer):

@@ -118,5 +118,6 @@ BATCH_FIELD_TEXTS = {
     "?source": "Only those that come from there.",
     "batches_list?search": "Only batches whose name has this text.",
     "suppressions_list?search": "Only numbers with these digits.",
+    "suppressions_export_csv?search": "Only numbers with these digits.",
     "agents_list?search": "Only agents whose name has this text.",
 }

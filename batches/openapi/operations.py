@@ -202,6 +202,11 @@ BATCH_OPERATIONS = {
         "List suppressions",
         "Newest first. `search` finds digits within numbers; `active=false` lists expired ones.",
     ),
+    "suppressions_export_csv": Operation(
+        "Export suppressions",
+        "The numbers that the list's filters find, newest first, streamed as CSV with a byte order "
+        "mark. A column for each field of a suppression.",
+    ),
     "suppressions_create": Operation(
         "Suppress a number",
         "It is not called from now on, at the latest two seconds later, by no batch and no call.",

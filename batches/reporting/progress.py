@@ -20,7 +20,7 @@ RATE_WINDOW_SECONDS = 10.0
 MAX_RESERVATION_AGE = timedelta(minutes=3)
 STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
 # Filters of a batch's list whose rows are counted already.
-COUNTED_FILTERS = ("status", "outcome")
+COUNTED_FILTERS = ("status", "outcome", "reason")
 Counts = dict[str, int]
 
 

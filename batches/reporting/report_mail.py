@@ -20,8 +20,9 @@ from batches.models import SavedReport
 from batches.reporting.days import Days
 from batches.reporting.summary import find_span, summarize
 from telephony.domain.outcome_words import OUTCOME_NAMES
+from voiceops.core.amount_words import amount_words
 from voiceops.core.day_words import day_words
-from voiceops.core.prices import MILLION, in_words
+from voiceops.core.prices import MILLION
 
 # Each day of a longer range would make a page of it; the link has them all.
 MAX_DAYS_LISTED = 31
@@ -182,7 +183,7 @@ def _by_outcome(outcomes: Mapping[str, int]) -> list[Line]:
 
 def _cost(versions: list[dict[str, Any]]) -> str | None:
     amounts = [version["cost"]["amount"] for version in versions if version["cost"]]
-    return in_words(round(sum(amounts) * MILLION)) if amounts else None
+    return amount_words(round(sum(amounts) * MILLION)) if amounts else None
 
 
 def _count(number: int) -> str:

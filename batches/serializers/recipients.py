@@ -158,3 +158,4 @@ class NumberQuery(PageQuery):
 class RecipientQuery(WalkQuery):
     status = Choice(choices=Recipient.Status.values, required=False)
     outcome = Choice(choices=Outcome.values, required=False)
+    reason = Text(max_length=64, required=False)

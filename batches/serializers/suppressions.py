@@ -15,6 +15,7 @@ from voiceops.api.serializers import (
     Phone,
     StrictSerializer,
     Text,
+    without_pages,
 )
 from voiceops.core.phone_numbers import WRITTEN_NUMBER_PATTERN, normalize_spelling
 
@@ -101,3 +102,10 @@ class SuppressionQuery(PageQuery):
         choices=Suppression.Source.values, required=False
     )
     active = Boolean(required=False)
+
+
+class SuppressionExportQuery(SuppressionQuery):
+    """The filters of the list; an export has all that they find."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return without_pages(super().get_fields())

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -13,11 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.api.exports import ExportingViewSet
 from accounts.api.viewsets import DestroyMixin, ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Suppression, SuppressionImport, SuppressionQuerySet
 from batches.serializers.suppressions import (
     ImportedSerializer,
+    SuppressionExportQuery,
     SuppressionImportSerializer,
     SuppressionListSerializer,
     SuppressionQuery,
@@ -30,19 +33,21 @@ from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
 
-class SuppressionViewSet(ListMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
+class SuppressionViewSet(ListMixin, mixins.CreateModelMixin, DestroyMixin, ExportingViewSet):
     model = Suppression
     serializer_class = SuppressionSerializer
     query_class = SuppressionQuery
+    export_name = "suppressions"
     parser_classes = (JSONParser, FormWithFile, FormParser)
     sortable = {
         "created_at": "created_at",
         "phone_number": "phone_number",
         "expires_at": "expires_at",
     }
-    slow_actions = ("import_list",)
+    slow_actions = ("import_list", "export_csv")
     required_roles = {
         "list": Role.MEMBER,
+        "export_csv": Role.MEMBER,
         "create": Role.MANAGER,
         "destroy": Role.MANAGER,
         "import_list": Role.MANAGER,
@@ -70,6 +75,12 @@ class SuppressionViewSet(ListMixin, mixins.CreateModelMixin, DestroyMixin, Works
 
     def perform_destroy(self, instance: Suppression) -> None:
         suppressions.lift_suppression(suppression=instance, principal=self.principal)
+
+    @extend_schema(parameters=[SuppressionExportQuery], responses={(200, "text/csv"): str})
+    @action(detail=False, methods=["get"], url_path=r"export\.csv")
+    def export_csv(self, request: Request) -> HttpResponseBase:
+        """The numbers that the list's filters find, newest first, as CSV."""
+        return self.respond_with_file("csv for spreadsheets", "csv")
 
     @extend_schema(
         request={"multipart/form-data": SuppressionListSerializer},

@@ -22,10 +22,11 @@ from console.wording.api_sentences import in_page_language
 from console.wording.events import event_words
 from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
+from voiceops.core.amount_words import amount_words
 from voiceops.core.day_words import day_words
 from voiceops.core.lists import MAX_COUNTED_ROWS
 from voiceops.core.pii import mask_number, mask_numbers_in
-from voiceops.core.prices import in_words, limit_micros
+from voiceops.core.prices import limit_micros
 
 register = template.Library()
 SECONDS_A_MINUTE = 60
@@ -62,11 +63,7 @@ def percent(share: float | None) -> str:
 def money(amount: Any) -> str:
     """An amount with its currency; a dash where there is none. A budget may be a number alone."""
     micros = limit_micros(amount)
-    if micros is None:
-        return DASH
-    written, code = in_words(micros).replace(",", "").split(" ")
-    places = len(written.partition(".")[2])
-    return f"{number_format(written, decimal_pos=places, force_grouping=True)} {code}"
+    return DASH if micros is None else amount_words(micros)
 
 
 @register.filter

@@ -1,18 +1,21 @@
 """Batches: the list, one batch with its orders, its people, and its files."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts.roles import Role
+from batches.reporting.reasons import BATCH_REASONS, ROW_REASONS, explain
 from console import charts
 from console.api import Refused
-from console.forms import amount_of, as_number, refusal_text
+from console.forms import amount_of, as_number, refusal_text, sentence
 from console.pages import Page
 from console.wording.words import choices_of
 
@@ -25,6 +28,7 @@ PRIMARY_ORDERS = {
     "running": "pause",
     "paused": "resume",
 }
+MAX_REASONS = 50
 FINAL = ("completed", "stopped", "failed")
 STOPPABLE = tuple(PRIMARY_ORDERS)
 
@@ -68,7 +72,10 @@ class BatchView(Page):
             "batch": batch,
             "progress": progress,
             **charts.batch_pictures(counts, progress["outcomes"]),
-            "reasons": self.api.get(f"/batches/{pk}/reasons")["items"],
+            "reasons": [
+                {**reason, "url": list_of_reason(pk, reason["code"])}
+                for reason in self.api.get(f"/batches/{pk}/reasons")["items"]
+            ],
             "primary": PRIMARY_ORDERS.get(batch["status"], ""),
             "can_stop": batch["status"] in STOPPABLE,
             "waiting": counts["pending"] + counts["retrying"],
@@ -85,6 +92,15 @@ class BatchView(Page):
             if refusal.status != 404:
                 raise
             return None
+
+
+def list_of_reason(pk: UUID, code: str) -> str:
+    """Return the address of those whom a reason is about."""
+    if code in ROW_REASONS:
+        return reverse("console:batch-refused", args=[pk])
+    # Who waits for the batch alone has no reason of their own.
+    query = {"status": "pending"} if code in BATCH_REASONS else {"reason": code}
+    return f"{reverse('console:batch-people', args=[pk])}?{urlencode(query)}"
 
 
 class OrderView(BatchView):
@@ -147,16 +163,25 @@ class RecipientsView(Page):
     section = "batches"
 
     def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        query = {name: request.GET.get(name, "") for name in ("status", "outcome", "page")}
+        names = ("status", "outcome", "reason", "page")
+        query = {name: request.GET.get(name, "") for name in names}
         batch = self.api.get(f"/batches/{pk}")
         return self.show(
             batch=batch,
+            reasons=self._reasons(pk, query["reason"]),
             page=self.api.get(f"/batches/{pk}/recipients", **query),
             filters=query,
             statuses=choices_of("recipient"),
             outcome_choices=choices_of("outcome"),
             tab="people",
         )
+
+    def _reasons(self, pk: UUID, chosen: str) -> list[tuple[str, str]]:
+        """Return why people of the batch are not called, for a select."""
+        found = self.api.get(f"/batches/{pk}/reasons", page_size=MAX_REASONS)["items"]
+        own = [each["code"] for each in found if each["code"] not in ROW_REASONS | BATCH_REASONS]
+        codes = dict.fromkeys([*own, *([chosen] if chosen else [])])
+        return [(code, sentence(explain(code).text)) for code in codes]
 
 
 class RefusedRowsView(Page):

@@ -14,7 +14,7 @@ from console.forms import Form, filled
 from console.pages import Page, sees_numbers
 from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
-from console.views.rows import CAPPED_TOTAL, RowsPage
+from console.views.rows import CAPPED_TOTAL, FilePage, RowsPage
 from console.wording.words import choices_of, countries
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import to_e164
@@ -171,6 +171,13 @@ class DoNotCallView(RowsPage):
         except Refused as refusal:
             return self.rows(Form.refused(request.POST.dict(), refusal), status=422)
         return self.done(_("This number will not be called."), "do-not-call")
+
+
+class DoNotCallFileView(FilePage):
+    section = "do-not-call"
+    needs_numbers = True
+    path = "/suppressions/export.csv"
+    filters = DoNotCallView.filters
 
 
 class LiftView(Page):

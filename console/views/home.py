@@ -22,6 +22,7 @@ from voiceops.api.reader_zone import reader_zone
 HOURS_A_DAY = 24
 MAX_RUNNING = 5
 MAX_WARNINGS_READ = 20
+MAX_WARNED_AGENTS = 5
 
 
 def to_home(request: HttpRequest) -> HttpResponse:
@@ -48,13 +49,14 @@ class HomeView(Page):
         figures = read_figures(self.api, self._midnight(), timezone.now())
         batches = self.api.get("/batches", page_size=MAX_WARNINGS_READ)["items"]
         numbers = self.api.get("/phone-numbers")["items"]
+        unspoken = self.api.get("/agents/warnings", page_size=MAX_WARNED_AGENTS)["items"]
         running = [batch for batch in batches if batch["status"] in ("running", "paused")]
         for batch in running:
             batch["bar"] = charts.batch_bar(batch["counts"])
         context = {
             **figures,
             "running": running[:MAX_RUNNING],
-            "needs": needs_of(batches, numbers),
+            "needs": needs_of(batches, numbers, unspoken),
             "has_number": bool(numbers),
             "has_batch": bool(batches),
             "agents": self.api.get("/agents", page_size=1)["total"],
@@ -152,8 +154,12 @@ def _columns(day: dict[str, Any], midnight: datetime) -> list[charts.Column]:
     return charts.columns_over_time(groups, [f"{hour:02}" for hour in range(HOURS_A_DAY)])
 
 
-def needs_of(batches: list[dict[str, Any]], numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what waits for a person: review, batches that stopped by themselves, bad numbers."""
+def needs_of(
+    batches: list[dict[str, Any]], numbers: list[dict[str, Any]], unspoken: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what waits for a person: review, batches that stopped by themselves, bad numbers, and
+    agents on calls that no voice worker can play.
+    """
     needs: list[dict[str, Any]] = []
     for batch in batches:
         if batch["status"] in ("paused", "failed") and batch["error"]:
@@ -161,4 +167,5 @@ def needs_of(batches: list[dict[str, Any]], numbers: list[dict[str, Any]]) -> li
         if batch["counts"]["review"]:
             needs.append({"kind": "review", "batch": batch, "count": batch["counts"]["review"]})
     failing = (number for number in numbers if number["status"] in ("error", "failing"))
-    return [*needs, *({"kind": "number", "number": number} for number in failing)]
+    needs.extend({"kind": "number", "number": number} for number in failing)
+    return [*needs, *({"kind": "agent", "agent": agent} for agent in unspoken)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from console.api import Api, Refused
 from console.forms import Form
@@ -37,6 +37,18 @@ class RowsPage(Page):
     def besides(self, page: Any) -> dict[str, Any]:
         """Return what the page shows besides its rows."""
         return {}
+
+
+class FilePage(Page):
+    """Passes on what the API has at `path` as a file, with the list's filters."""
+
+    path: ClassVar[str] = ""
+    filters: ClassVar[tuple[str, ...]] = ()
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return self.api.open(
+            self.path, **{name: request.GET.get(name, "") for name in self.filters}
+        )
 
 
 def find(api: Api, path: str) -> Any:

@@ -13,7 +13,7 @@ from accounts.services.workspaces import update_workspace
 from console.api import Refused
 from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
-from console.views.rows import RowsPage
+from console.views.rows import FilePage, RowsPage
 from console.wording.words import choices_of, countries, weekdays
 from voiceops.core.prices import currency
 from voiceops.core.time_zones import zone_names
@@ -140,6 +140,13 @@ class AuditView(RowsPage):
 
     def besides(self, page: Any) -> dict[str, Any]:
         return {"tab": "audit"}
+
+
+class AuditFileView(FilePage):
+    section = "settings"
+    required_role = Role.ADMIN
+    path = "/audit-log/export.csv"
+    filters = AuditView.filters
 
 
 def settings_of(request: HttpRequest) -> dict[str, Any]:

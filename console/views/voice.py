@@ -58,19 +58,27 @@ class AgentView(Page):
         agent = self.api.get(f"/agents/{pk}")
         versions = self.api.get(f"/agents/{pk}/versions", page_size=MAX_LISTED_VERSIONS)["items"]
         published = versions[0] if versions else None
+        changes = changes_of(agent, published)
+        warnings = self.api.get(f"/agents/{pk}/warnings")["warnings"]
         rehearsed = self.api.get(f"/agents/{pk}/rehearsals", page_size=1)["items"]
         return self.show(
             status=status,
             agent=agent,
             versions=versions,
             published=published,
-            changes=changes_of(agent, published),
-            warnings=self.api.get(f"/agents/{pk}/warnings")["warnings"],
+            changes=changes,
+            warnings=warnings,
+            published_warnings=self._warnings_of_calls(pk) if changes else warnings,
             languages=language_choices(agent["language"]),
             scripts=self.api.get(f"/agents/{pk}/scripts")["scripts"],
             rehearsal=rehearsed and self.api.get(f"/agents/{pk}/rehearsals/{rehearsed[0]['id']}"),
             form=form if form.values else Form(agent),
         )
+
+    def _warnings_of_calls(self, pk: UUID) -> list[str]:
+        """Return what no voice worker can play of the version that talks on calls."""
+        found = self.api.get("/agents/warnings", agent_id=pk)["items"]
+        return found[0]["warnings"] if found else []
 
 
 class AgentOrderView(Page):

@@ -90,6 +90,10 @@ REWORDED = {
         "Release the person to call them again, or close the case, if it is in review."
     ),
     "See the recipient's calls for details.": noop("See this person's calls for details."),
+    "No voice worker is installed here. Install it with: make worker": noop(
+        "No worker here can rehearse: the voice program is not installed beside any of them. Ask "
+        "whoever runs this installation to add it."
+    ),
     "Proven: no INVITE left": noop("Proven: nothing was sent to the carrier"),
 }
 # Those that are the same in both.
@@ -198,6 +202,11 @@ KNOWN_SENTENCES = (
     noop("Hung up before it was dialled"),
     noop("Hung up before it was answered"),
     noop("One call at a time probes, and the batch resumes when it gets through"),
+    noop("It failed unexpectedly; the worker's log says why"),
+    noop("What was said is too long to be kept"),
+    noop("The voice worker's answer cannot be read"),
+    noop("Agent has no scripts"),
+    noop("Too many rehearsals are waiting"),
     noop("its key is missing"),
     noop("its package is not installed"),
     noop("it has no such part"),
@@ -231,6 +240,8 @@ SENTENCE_FORMS = (
     noop("The agent reported '%(kind)s' after the call had ended"),
     noop("It costs no attempt, and the number is called again after %(time)s"),
     noop("%(cause)s, %(count)s times in a row"),
+    noop("It was not over after %(count)s seconds"),
+    noop("The voice worker failed: %(reason)s"),
     noop("No voice worker here speaks all of %(parts)s"),
     noop("No voice worker here speaks %(part)s: %(reason)s"),
     noop("No voice worker here speaks %(part)s with the model %(model)s"),

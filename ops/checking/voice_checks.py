@@ -1,13 +1,11 @@
 """The doctor's checks of voice workers: who has reported, and which agents they cannot play."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from agents.models import VoiceWorker
-from agents.voice_workers import find_speech_warnings, list_voice_workers
+from agents.models import AgentVersion, VoiceWorker
+from agents.voice_workers import find_unspoken_versions, list_voice_workers
 from ops.checking.findings import Finding, join_first, ok, warning
-from ops.checking.installation_checks import newest_published_versions
 from voiceops.core.clock import database_now
-from voiceops.core.crypto import DecryptError
 
 CHECK_NAME = "voice"
 
@@ -20,7 +18,7 @@ def check_voice_workers() -> Iterator[Finding]:
     if not workers:
         return
     yield ok(CHECK_NAME, "; ".join(describe_voice_worker(worker) for worker in workers))
-    faults = _find_faults(workers)
+    faults = _find_faults()
     if faults:
         fix = "set the keys where the worker runs: python -m voice doctor names them"
         yield warning(CHECK_NAME, join_first(faults), fix)
@@ -38,14 +36,10 @@ def describe_voice_worker(worker: VoiceWorker) -> str:
     return f"{worker.name} ({age} ago) speaks {', '.join(ready) or 'nothing'}"
 
 
-def _find_faults(workers: Sequence[VoiceWorker]) -> list[str]:
+def _find_faults() -> list[str]:
     """Return the warnings of published agents, each with the agents' names."""
     names: dict[str, list[str]] = {}
-    for version in newest_published_versions():
-        try:
-            config = version.config_with_secrets()
-        except DecryptError:
-            continue  # `secrets` reports it
-        for fault in find_speech_warnings(config, workers):
-            names.setdefault(fault, []).append(version.agent.name)
+    for version in find_unspoken_versions(AgentVersion.unscoped.all()):
+        for fault in version.warnings:
+            names.setdefault(fault, []).append(version.name)
     return [f"{fault}, which {join_first(of)} needs" for fault, of in names.items()]

@@ -8,6 +8,8 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from accounts.staff.visibility import EVERY_WORKSPACE, Staff, limit_rows
+from agents.models import AgentVersion
+from agents.voice_workers import find_unspoken_versions
 from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from ops.checking.findings import Finding
@@ -56,6 +58,8 @@ def find_needs(user: Staff) -> list[Need]:
         needs += _of_batches(user)
     if user.has_perm("telephony.view_phonenumber"):
         needs += _of_numbers(user)
+    if user.has_perm("agents.view_agent"):
+        needs += _of_agents(user)
     if user.has_perm("webhooks.view_webhookendpoint"):
         needs += _of_webhooks(user)
     if user.has_perm(EVERY_WORKSPACE):
@@ -109,6 +113,15 @@ def _of_numbers(user: Staff) -> Iterator[Need]:
 def _of_number(number: PhoneNumber, text: str) -> Need:
     url = reverse("admin:telephony_phonenumber_change", args=[number.pk])
     return Need(f"{number.workspace.name}: {number.label or number.phone_number}", text, url)
+
+
+def _of_agents(user: Staff) -> Iterator[Need]:
+    """Yield agents whose published version no voice worker can play."""
+    versions = limit_rows(AgentVersion.unscoped.all(), user)
+    for version in find_unspoken_versions(versions)[:MAX_NAMED]:
+        url = reverse("admin:agents_agent_change", args=[version.agent_id])
+        text = f"version {version.version}, which talks on calls: {'. '.join(version.warnings)}"
+        yield Need(f"{version.workspace_name}: {version.name}", text, url)
 
 
 def _of_webhooks(user: Staff) -> Iterator[Need]:

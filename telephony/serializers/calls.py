@@ -26,6 +26,7 @@ from voiceops.api.serializers import (
     Text,
     Uuid,
     WalkQuery,
+    without_pages,
 )
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import normalize_spelling, to_e164
@@ -241,8 +242,7 @@ class ExportQuery(CallQuery):
     """The filters of the list; an export has all that they find."""
 
     def get_fields(self) -> dict[str, Any]:
-        of_pages = {*WalkQuery().fields, "total"}
-        return {name: each for name, each in super().get_fields().items() if name not in of_pages}
+        return without_pages(super().get_fields())
 
 
 class EventSerializer(ReadsValues):

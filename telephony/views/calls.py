@@ -1,9 +1,8 @@
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts.api.exports import ExportingViewSet
 from accounts.api.viewsets import ListMixin, RetrieveMixin, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import LISTED, Call
@@ -29,15 +29,13 @@ from telephony.serializers.calls import (
 )
 from telephony.services import (
     call_control,
-    call_export,
     call_listing,
     calls,
     dispositions,
     web_calls,
 )
 from telephony.services.calls import CallOrder
-from voiceops.core.csv_encoding import Row, encode_csv
-from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE, encode_xlsx
+from voiceops.core.xlsx_encoding import XLSX_MEDIA_TYPE
 
 
 class BaseCallViewSet(WorkspaceViewSet):
@@ -50,11 +48,12 @@ class BaseCallViewSet(WorkspaceViewSet):
         return queryset.filter(LISTED).select_related("agent_version")
 
 
-class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
+class CallViewSet(ListMixin, RetrieveMixin, ExportingViewSet, BaseCallViewSet):
     """Calls, newest first unless sorted otherwise."""
 
     serializer_class = CallSerializer
     query_class = CallQuery
+    export_name = "calls"
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
     # Not `hangup`: whoever wants a call to end must never be told to wait.
@@ -103,7 +102,7 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
     @action(detail=False, methods=["get"], url_path=r"export\.csv")
     def export_csv(self, request: Request) -> HttpResponseBase:
         """The calls that the list's filters find, newest first, as CSV."""
-        return self._export("calls.csv", "text/csv; charset=utf-8", encode_csv)
+        return self.respond_with_file("csv", "csv")
 
     @extend_schema(
         parameters=[ExportQuery], responses={(200, XLSX_MEDIA_TYPE): OpenApiTypes.BINARY}
@@ -111,23 +110,7 @@ class CallViewSet(ListMixin, RetrieveMixin, BaseCallViewSet):
     @action(detail=False, methods=["get"], url_path=r"export\.xlsx")
     def export_xlsx(self, request: Request) -> HttpResponseBase:
         """The same as a workbook."""
-        return self._export("calls.xlsx", XLSX_MEDIA_TYPE, encode_xlsx)
-
-    def _export(
-        self, name: str, media_type: str, encode: Callable[[Iterable[Row]], Iterator[bytes]]
-    ) -> HttpResponseBase:
-        queryset = self.apply_filters(self.get_queryset(), self.query)
-        chunks = call_export.export_calls(
-            CallSerializer.values_of(queryset),
-            header=CallSerializer.field_names(),
-            to_cells=lambda row: list(CallSerializer.read([row])[0].values()),
-            encode=encode,
-            filters=self.query,
-            principal=self.principal,
-        )
-        response = StreamingHttpResponse(chunks, content_type=media_type)
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        return self.respond_with_file("xlsx", "xlsx")
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:

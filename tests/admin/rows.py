@@ -114,6 +114,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "agentscripts": lambda of: make.scripts(make.agent(of)),
     "rehearsal": lambda of: make.rehearsal(make.agent(of)),
     "voiceworker": lambda of: make.voice_worker(name=of.pk.hex),
+    "rehearsingworker": lambda of: make.rehearsing_worker(name=of.pk.hex),
     "phonenumber": lambda of: make.phone_number(of, sip_auth_password=SECRET),
     "numberpace": lambda of: make.phone_number(of).pace,
     "siptrunk": lambda of: make.sip_trunk(of, auth_password=SECRET),

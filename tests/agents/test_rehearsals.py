@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Workspace
 from accounts.roles import Role
-from agents.models import Agent, Rehearsal
-from agents.rehearsing import rehearsals, voice_program
+from agents.models import Agent, Rehearsal, RehearsingWorker
+from agents.rehearsing import able_workers, rehearsals, voice_program
 from tests import make
 from tests.agents.scripts import CONTENT
 
@@ -129,6 +129,40 @@ def test_without_a_voice_worker_it_says_so(
         "error",
         "No voice worker is installed here. Install it with: make worker",
     )
+
+
+def test_a_worker_without_the_program_leaves_rehearsals_to_one_that_has_it(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(voice_program, "VOICE_PYTHON", tmp_path / "missing")
+    make.scripts(agent)
+    rehearsal = rehearsals.order_rehearsal(agent=agent)
+    able = make.rehearsing_worker()
+
+    run_all()
+    rehearsal.refresh_from_db()
+    left = rehearsal.status
+    able_workers.report_rehearsing()  # this one cannot
+    reported = list(RehearsingWorker.objects.values_list("name", flat=True))
+    RehearsingWorker.objects.update(seen_at=timezone.now() - 2 * able_workers.SEEN_AGE)
+    run_all()
+    rehearsal.refresh_from_db()
+
+    assert (left, reported) == ("queued", [able.name])
+    assert (rehearsal.status, rehearsal.error) == ("error", voice_program.VOICE_NOT_INSTALLED)
+
+
+def test_a_worker_with_the_program_reports_it_once_a_minute(program: Any, db: None) -> None:
+    program()
+    gone = make.rehearsing_worker(seen_at=timezone.now() - 2 * able_workers.SEEN_AGE)
+
+    able_workers.report_rehearsing()
+    first = RehearsingWorker.objects.get()
+    able_workers.report_rehearsing()
+
+    assert first.name != gone.name
+    assert RehearsingWorker.objects.get().seen_at == first.seen_at
+    assert able_workers.is_left_to_others() is False
 
 
 def test_headers_of_tools_do_not_reach_the_program(

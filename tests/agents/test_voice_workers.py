@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -190,6 +191,56 @@ def test_the_page_and_the_dialog_of_an_agent_warn(ours: Workspace) -> None:
     page = text_of(reader(make.member(ours, Role.MANAGER)).get(f"/console/agents/{agent.pk}"))
 
     assert page.count(f"{NO_KEY}.") == 2
+
+
+def test_published_versions_that_no_worker_can_play_are_listed(
+    ours: Workspace, theirs: Workspace, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    spoken = make.agent(ours, name="Spoken")
+    agents = [make.agent(ours, name=name, tts={"provider": "elevenlabs"}) for name in "AB"]
+    make.agent(ours, published=False, tts={"provider": "elevenlabs"})
+    make.agent(theirs, tts={"provider": "elevenlabs"})
+    client = make.client(ours, Role.MEMBER)
+    unknown = client.get("/agents/warnings").json()
+    report(REPORT)
+    manager = make.client(ours, Role.MANAGER)
+    for agent in (spoken, *agents):  # drafts, which no call uses
+        tts = {"provider": "local" if agent is agents[0] else "whispers"}
+        manager.patch(f"/agents/{agent.pk}", {"tts": tts})
+
+    with django_assert_num_queries(3):
+        listed = client.get("/agents/warnings").json()
+    chosen = client.get(f"/agents/warnings?agent_id={agents[0].pk}").json()
+
+    rows = [
+        {"agent_id": str(agent.pk), "name": agent.name, "version": 1, "warnings": [NO_KEY]}
+        for agent in agents
+    ]
+    rest = {"page": 1, "page_size": 50, "total_pages": 1}
+    assert unknown == {"items": [], "total": 0, **rest, "total_pages": 0}
+    assert listed == {"items": rows[::-1], "total": 2, **rest}
+    assert chosen == {"items": rows[:1], "total": 1, **rest}
+
+
+def test_pages_warn_of_the_published_version_beside_the_draft(ours: Workspace) -> None:
+    agent = make.agent(ours, tts={"provider": "elevenlabs"})
+    report(REPORT)
+    make.client(ours, Role.MANAGER).patch(f"/agents/{agent.pk}", {"tts": {"provider": "whispers"}})
+    browser = reader(make.member(ours, Role.MEMBER))
+    staff = Client()
+    staff.force_login(make.user(is_staff=True, is_superuser=True))
+    draft = "No voice worker here speaks whispers (tts): it is not known there"
+
+    page = text_of(browser.get(f"/console/agents/{agent.pk}"))
+    home = text_of(browser.get("/"))
+    panel = text_of(staff.get(f"/admin/agents/agent/{agent.pk}/change/"))
+    overview = text_of(staff.get("/admin/"))
+
+    for text in (page, panel):
+        assert f"Version 1, which talks on calls : {NO_KEY}" in text
+        assert f"The draft : {draft}" in text
+    assert f"Reception (Version 1): {NO_KEY}." in home
+    assert f": Reception : version 1, which talks on calls: {NO_KEY}" in overview
 
 
 def test_the_doctor_names_workers_and_agents_that_they_cannot_play(ours: Workspace) -> None:

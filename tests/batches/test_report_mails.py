@@ -78,6 +78,8 @@ def test_mail_is_in_the_language_that_was_asked_for_and_in_html(ours: Workspace)
     at = NOW - timedelta(days=3)
     for _ in range(3):
         make.ended_call(ours, at, outcome="no_answer")
+    costly = {"agent": make.agent(ours), "cost_micros": 1_234_500_000}
+    make.ended_call(ours, NOW - timedelta(days=6), **costly)
 
     composed = report_mail.compose(
         report=make.saved_report(ours, name="<Woche>"),
@@ -88,7 +90,8 @@ def test_mail_is_in_the_language_that_was_asked_for_and_in_html(ours: Workspace)
     )
 
     assert composed.subject == "Lind & Söhne: <Woche>, 9. März bis 15. März 2026"
-    assert f"Anrufe{'3':>28}" in composed.text
+    assert f"Anrufe{'4':>28}" in composed.text
+    assert f"Kosten der Modelle{'1.234,50 USD':>16}" in composed.text
     assert f"Fr., 13. März{'3':>21}   0 angenommen" in composed.text
     assert f"Abbestellen, ohne Anmeldung: {URL}" in composed.text
     assert "<h1>Lind &amp; Söhne: &lt;Woche&gt;</h1>" in composed.html

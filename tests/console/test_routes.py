@@ -54,6 +54,7 @@ ROLES: dict[str, tuple[int, int]] = {
     "callbacks": (Role.MEMBER, NO_ONE),
     "callback": (NO_ONE, Role.MANAGER),
     "do-not-call": (Role.MEMBER, Role.MANAGER),
+    "do-not-call-file": (Role.MANAGER, NO_ONE),
     "do-not-call-import": (NO_ONE, Role.MANAGER),
     "lift": (NO_ONE, Role.MANAGER),
     "reports": (Role.MEMBER, Role.MEMBER),
@@ -74,6 +75,7 @@ ROLES: dict[str, tuple[int, int]] = {
     "settings": (Role.MEMBER, Role.ADMIN),
     "members": (Role.MEMBER, Role.ADMIN),
     "audit": (Role.ADMIN, NO_ONE),
+    "audit-file": (Role.ADMIN, NO_ONE),
 }
 # Address -> the row that its `pk` names.
 ROWS: dict[str, Callable[[Workspace], Any]] = {

@@ -35,6 +35,7 @@ ENDPOINTS = {
     "/agents/{pk}/scripts": 3,
     "/agents/{pk}/versions": 3,
     "/agents/{pk}/warnings": 3,
+    "/agents/warnings": 2,
     "/analytics/summary": 4,
     "/api-keys": 2,
     "/audit-log": 2,
@@ -79,7 +80,7 @@ PAGES = {
     "agents": 2,
     "audit": 2,
     "batch": 12,
-    "batch-people": 5,
+    "batch-people": 8,
     "batch-refused": 5,
     "batches": 3,
     "buy-number": 1,
@@ -89,7 +90,7 @@ PAGES = {
     "delivery": 4,
     "developers": 3,
     "do-not-call": 2,
-    "home": 15,
+    "home": 16,
     "members": 5,
     "new-batch": 4,
     "number": 4,
@@ -119,8 +120,10 @@ ROUNDS = {
 WITHOUT = {
     "/auth/me": "has its number in tests/accounts/test_lists.py",
     "/batches/{pk}/progress": "a stream",
+    "/audit-log/export\\.csv": "a file, sent in chunks",
     "/calls/export\\.csv": "a file, sent in chunks",
     "/calls/export\\.xlsx": "a file, sent in chunks",
+    "/suppressions/export\\.csv": "a file, sent in chunks",
     "/recipients": "has its number in tests/batches/api/test_listed_recipients.py",
     "/calls/{pk}/analysis": "404 until the agent has sent one",
     "/calls/{pk}/recording": "404 until there is one",
@@ -132,7 +135,9 @@ PAGES_WITHOUT = {
     "order": "leads back to its page",
     "recording": "leads to a file",
     "file": "a file, sent in chunks",
+    "audit-file": "a file, sent in chunks",
     "calls-file": "a file, sent in chunks",
+    "do-not-call-file": "a file, sent in chunks",
     "report-file": "a file, sent in chunks",
 }
 ROUNDS_WITHOUT = {
@@ -141,6 +146,7 @@ ROUNDS_WITHOUT = {
     "follow_recordings": "asks LiveKit",
     "close_unused_web_calls": "asks LiveKit",
     "clean_provisioning": "asks LiveKit and Twilio",
+    "report_rehearsing": "reports only where the voice worker's program is installed",
 }
 READING = [
     route.path

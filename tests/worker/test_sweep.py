@@ -16,6 +16,7 @@ ROUNDS = [
     "suppress_opt_outs",
     "start_due_batches",
     "enqueue_overdue_imports",
+    "report_rehearsing",
     "enqueue_waiting_rehearsals",
     "enqueue_due_reports",
     "reconcile_calls",

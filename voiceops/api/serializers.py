@@ -302,3 +302,9 @@ class WalkQuery(PageQuery):
                 if name in self.initial_data:
                     raise query_error(name, "cannot be combined with after_id or before_id")
         return attrs
+
+
+def without_pages(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a list's query that are filters: an export has all that they find."""
+    of_pages = {*WalkQuery().fields, "total"}
+    return {name: each for name, each in fields.items() if name not in of_pages}

@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
+from accounts.services import list_export
 from telephony.models import Call, Stage
-from telephony.services import call_export
 from tests import make
 from tests.telephony.calls.samples import NOON
 
@@ -186,7 +186,7 @@ def test_started_is_when_an_attempt_was_dialled_and_when_any_other_call_was_plac
 def test_calls_are_exported_as_csv_with_the_filters_of_the_list(
     ours: Workspace, theirs: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_export, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(list_export, "CHUNK_ROWS", 2)
     found = [make.call(ours, variables={"note": "=1+1"}, outcome="busy") for _ in range(5)]
     make.call(ours)
     make.call(theirs, outcome="busy")

@@ -1,6 +1,6 @@
-"""Calls as CSV or XLSX, read a chunk at a time."""
+"""Rows of a workspace as CSV or XLSX, read a chunk at a time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -9,34 +9,32 @@ from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.auth.principal import Principal
-from telephony.models import Call
 from voiceops.core.csv_encoding import CHUNK_ROWS, Row
 
+Encode = Callable[[Iterable[Row]], Iterator[bytes]]
 
-def export_calls(
-    calls: QuerySet[Call, Any],
+
+def export_rows(
+    rows: QuerySet[Any, Any],
     *,
+    action: str,
     header: Row,
     to_cells: Callable[[Any], Row],
-    encode: Callable[[Iterable[Row]], Iterator[bytes]],
-    filters: dict[str, Any],
+    encode: Encode,
+    filters: Mapping[str, Any],
     principal: Principal,
 ) -> Iterator[bytes]:
-    """Return the calls as a file, newest first, and record the export in the audit log.
+    """Return the rows as a file, newest first, and record the export in the audit log as `action`.
 
-    `calls` yields rows with an `id`, of which `to_cells` makes the cells. `filters` are those that
-    found the calls; the log has their names only, because values may be numbers.
+    `rows` yields rows with an `id`, of which `to_cells` makes the cells. `filters` are those that
+    found the rows; the log has their names only, because values may be numbers.
     """
     names = sorted(filters.keys() - {"page", "page_size", "sort", "total"})
     assert principal.workspace is not None
     # Before the first byte: a download that breaks off has left the system too.
-    audit.record(
-        "calls.exported",
-        principal=principal,
-        target=principal.workspace,
-        changes={"filters": names},
-    )
-    return encode(chain([header], map(to_cells, _in_chunks(calls.order_by("-pk")))))
+    changes = {"filters": names}
+    audit.record(action, principal=principal, target=principal.workspace, changes=changes)
+    return encode(chain([header], map(to_cells, _in_chunks(rows.order_by("-pk")))))
 
 
 def _in_chunks(rows: QuerySet[Any, Any]) -> Iterator[Any]:
