@@ -30,7 +30,7 @@ class ExportingViewSet(WorkspaceViewSet):
     def respond_with_file(self, form: str, ending: str) -> StreamingHttpResponse:
         """Answer with what the list's filters find, newest first, in one of FORMATS."""
         media_type, encode = FORMATS[form]
-        kind = self.export_serializer or self.serializer_class
+        kind: Any = self.export_serializer or self.serializer_class
         found = self.apply_filters(self.get_queryset(), self.query)
         chunks = export_rows(
             kind.values_of(found),

@@ -49,6 +49,18 @@ KEY = {
     "expires_at": None,
 }
 EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105 - an example
+EXPORTED_ENTRY_EXAMPLE = {
+    "id": OTHER_ID,
+    "at": CREATED_AT,
+    "actor_type": "user",
+    "actor_id": USER_ID,
+    "actor_name": "Ada",
+    "action": "agent.published",
+    "object_type": "agent",
+    "object_id": "01930f2c-0000-7000-8000-000000000003",
+    "ip": "203.0.113.7",
+    "changes": {"version": 3},
+}
 ACCOUNT_EXAMPLES: dict[str, Any] = {
     "AcceptInvitationRequest": {
         "token": "q3JxM2…",

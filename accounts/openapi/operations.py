@@ -1,6 +1,8 @@
 """Logging in, workspaces, members, keys and the audit log, in words."""
 
+from accounts.openapi.examples import EXPORTED_ENTRY_EXAMPLE
 from voiceops.api.operations import Operation
+from voiceops.core.csv_encoding import csv_text
 
 TOKENS = "The two tokens are in the body, and in httpOnly cookies for browsers."
 ACCOUNT_TAGS = {
@@ -124,7 +126,8 @@ ACCOUNT_OPERATIONS = {
     "audit_log_export_csv": Operation(
         "Export the audit log",
         "The entries that the list's filters find, newest first, streamed as CSV with a byte order "
-        "mark.",
+        "mark. The actor has three columns.",
+        answer=csv_text([*EXPORTED_ENTRY_EXAMPLE], [*EXPORTED_ENTRY_EXAMPLE.values()]),
     ),
     "calling_profiles_list": Operation(
         "List calling profiles",

@@ -28,7 +28,9 @@ SPECIAL_ACTIONS = {
     "person.erased": "Person's data erased",
     "batch.appended": "Rows appended to a batch",
     "batch.exported": "File of a batch downloaded",
+    "audit_log.exported": "Audit log downloaded",
     "calls.exported": "Calls downloaded",
+    "suppressions.exported": "Do-not-call list downloaded",
     "agent.rolled_back": "Agent's earlier version published again",
 }
 

@@ -144,6 +144,15 @@ FIGURES_EXAMPLE = {
     "talk_seconds": 2966.4,
     "average_talk_seconds": 41.2,
 }
+SUPPRESSION_EXAMPLE = {
+    "id": OTHER_ID,
+    "phone_number": "+12025550123",
+    "reason": "Asked not to be called",
+    "source": "manual",
+    "proof": "E-mail of 1 March",
+    "expires_at": None,
+    "created_at": BATCH_CREATED_AT,
+}
 BATCH_EXAMPLES: dict[str, Any] = {
     "Batch": BATCH_EXAMPLE,
     "NewBatchRequest": {**ORDER, "recipients": LIST_EXAMPLE},
@@ -247,15 +256,7 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "created_at": BATCH_CREATED_AT,
     },
     "SavedReportRequest": {"name": "Last week", "days": 7},
-    "Suppression": {
-        "id": OTHER_ID,
-        "phone_number": "+12025550123",
-        "reason": "Asked not to be called",
-        "source": "manual",
-        "proof": "E-mail of 1 March",
-        "expires_at": None,
-        "created_at": BATCH_CREATED_AT,
-    },
+    "Suppression": SUPPRESSION_EXAMPLE,
     "SuppressionUploadRequest": {"file": "phone\n+12025550123\n", "reason": "Imported"},
     "ImportedSuppressions": {
         "added": 98,

@@ -114,6 +114,7 @@ BATCH_FIELD_TEXTS = {
     "rows_read": "how many of them have been read",
     "SuppressionImport.ended_at": "when it was over; null before",
     "analytics_summary?group_by": "What is counted apart.",
+    "?reason": "Only those with this `reason`.",
     "?active": "`true` for those that hold now, `false` for those that have expired.",
     "?source": "Only those that come from there.",
     "batches_list?search": "Only batches whose name has this text.",

@@ -1,6 +1,7 @@
 """Batches, recipients, callbacks, suppressions and analytics, in words."""
 
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
+from batches.openapi.examples import SUPPRESSION_EXAMPLE
 from voiceops.api.example_ids import EXAMPLE_CALL_ID
 from voiceops.api.operations import Operation
 from voiceops.core.csv_encoding import csv_text
@@ -206,6 +207,7 @@ BATCH_OPERATIONS = {
         "Export suppressions",
         "The numbers that the list's filters find, newest first, streamed as CSV with a byte order "
         "mark. A column for each field of a suppression.",
+        answer=csv_text([*SUPPRESSION_EXAMPLE], [*SUPPRESSION_EXAMPLE.values()]),
     ),
     "suppressions_create": Operation(
         "Suppress a number",

@@ -48,5 +48,5 @@ def _walk(patterns: list[Any], prefix: str) -> Iterator[Route]:
 
 
 def _readable(pattern: str) -> str:
-    pattern = re.sub(r"^\^|\$$|\\Z$|/\?\$?$", "", pattern)
+    pattern = re.sub(r"^\^|\$$|\\Z$|/\?\$?$", "", pattern).replace(r"\.", ".")
     return PARAMETER.sub(lambda match: "{" + (match[1] or match[2]) + "}", pattern)
