@@ -10,9 +10,10 @@ from typing import Any
 import jwt
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -194,7 +195,7 @@ def test_the_page_and_the_dialog_of_an_agent_warn(ours: Workspace) -> None:
 
 
 def test_published_versions_that_no_worker_can_play_are_listed(
-    ours: Workspace, theirs: Workspace, django_assert_num_queries: DjangoAssertNumQueries
+    ours: Workspace, theirs: Workspace
 ) -> None:
     spoken = make.agent(ours, name="Spoken")
     agents = [make.agent(ours, name=name, tts={"provider": "elevenlabs"}) for name in "AB"]
@@ -208,9 +209,10 @@ def test_published_versions_that_no_worker_can_play_are_listed(
         tts = {"provider": "local" if agent is agents[0] else "whispers"}
         manager.patch(f"/agents/{agent.pk}", {"tts": tts})
 
-    with django_assert_num_queries(3):
+    with CaptureQueriesContext(connection) as of_two:
         listed = client.get("/agents/warnings").json()
-    chosen = client.get(f"/agents/warnings?agent_id={agents[0].pk}").json()
+    with CaptureQueriesContext(connection) as of_one:
+        chosen = client.get(f"/agents/warnings?agent_id={agents[0].pk}").json()
 
     rows = [
         {"agent_id": str(agent.pk), "name": agent.name, "version": 1, "warnings": [NO_KEY]}
@@ -220,6 +222,7 @@ def test_published_versions_that_no_worker_can_play_are_listed(
     assert unknown == {"items": [], "total": 0, **rest, "total_pages": 0}
     assert listed == {"items": rows[::-1], "total": 2, **rest}
     assert chosen == {"items": rows[:1], "total": 1, **rest}
+    assert len(of_two) == len(of_one)
 
 
 def test_pages_warn_of_the_published_version_beside_the_draft(ours: Workspace) -> None:
