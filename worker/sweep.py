@@ -13,6 +13,7 @@ ROUNDS = (
     telephony.apply_pending_events,
     batches.suppress_opt_outs,
     batches.start_due_batches,
+    batches.cancel_rest_of_stopped,
     batches.enqueue_overdue_imports,
     able_workers.report_rehearsing,
     rehearsals.enqueue_waiting_rehearsals,

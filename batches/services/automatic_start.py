@@ -5,7 +5,7 @@ from uuid import UUID
 
 from batches.domain import batch_transitions as transitions
 from batches.models import Batch, Recipient
-from batches.services.batches import cancel_waiting, dial_or_complete, start_batch
+from batches.services.batches import dial_or_complete, start_batch
 from voiceops.core.errors import StateForbids
 from voiceops.core.isolation import run_isolated
 
@@ -16,7 +16,8 @@ def after_import(batch_id: str | UUID) -> None:
     """Continue with a batch whose list has been read, in the transaction that ends the import.
 
     A new batch does what its `start` orders. Appended recipients join a batch as it is; a completed
-    one becomes ready again if any of them can be called.
+    one becomes ready again if any of them can be called. Those of a list that was stopped while it
+    was read are cancelled by the sweep.
     """
     batch = Batch.unscoped.filter(pk=batch_id, upload="").first()
     if batch is None:
@@ -29,9 +30,6 @@ def after_import(batch_id: str | UUID) -> None:
         apply_start_mode(batch)
     elif batch.status == Status.RUNNING:
         dial_or_complete(batch)
-    elif batch.status == Status.STOPPED:
-        # Stopped while its list was read: the new recipients must not wait for ever.
-        cancel_waiting(batch)
 
 
 def apply_start_mode(batch: Batch) -> None:

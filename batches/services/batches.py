@@ -3,10 +3,12 @@
 Each is one compare-and-set along a transition: of two at once, one wins and the other is refused.
 """
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce
 
 from accounts import audit
@@ -17,7 +19,7 @@ from batches.dialing.settlement import complete_batches
 from batches.domain import batch_transitions as transitions
 from batches.domain.batch_transitions import CLEAR_TROUBLE
 from batches.domain.recipient_transitions import CANCEL_WAITING
-from batches.models import Batch
+from batches.models import Batch, Recipient
 from batches.services.hangup import hang_up_calls
 from batches.services.uploads import delete_upload
 from telephony.models import NumberPace, PhoneNumber
@@ -25,13 +27,21 @@ from telephony.services.metadata_checks import require_version_fits
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
+from voiceops.core.isolation import run_isolated
 from voiceops.core.prices import limit_micros
 from voiceops.core.statement_timeouts import disable_statement_timeout
 from voiceops.core.transitions import Transition
+from voiceops.db.bulk_turn import bulk_transaction
 
 Status = Batch.Status
 STILL_VALIDATING = "Batch is still validating"
 HAS_ENDED = "Batch has ended"
+# A million recipients take minutes to cancel. Whoever is called meanwhile, from this list or
+# another, waits for one chunk at most, and the request for a few.
+CANCEL_CHUNK_ROWS = 5_000
+CANCEL_SECONDS = 2.0
+# For so long after a stop the worker looks for recipients that the request has left.
+CANCEL_WINDOW = timedelta(days=7)
 
 
 def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
@@ -93,6 +103,7 @@ def stop_batch(
 ) -> Batch:
     """Stop dialing for good; with `hang_up_active`, also end the calls that ring or talk.
 
+    The waiting recipients are cancelled afterwards, those of a very long list by the worker.
     Raises StateForbids while the list is read and when the batch has ended, though a stopped batch
     may be asked again to hang up; ProviderError when LiveKit did not end the calls.
     """
@@ -100,9 +111,10 @@ def stop_batch(
     if not (hang_up_active and batch.status == Status.STOPPED):
         with transaction.atomic():
             _move(batch, transitions.STOP, ended_at=database_now(), **CLEAR_TROUBLE)
-            cancel_waiting(batch)
             changes = {"hang_up_active": hang_up_active}
             audit.record("batch.stopped", principal=principal, target=batch, changes=changes)
+        # Committed first: the stop holds at once, and nobody waits for the batch's row meanwhile.
+        cancel_waiting(batch)
     if hang_up_active:
         hang_up_calls(batch=batch)
     return batch
@@ -127,10 +139,38 @@ def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
 
 
 def cancel_waiting(batch: Batch) -> None:
-    """Cancel the recipients of a stopped batch that still wait for a call."""
-    CANCEL_WAITING.move_all(
-        batch.recipients.all(), reason="batch_stopped", due_at=None, unreported_at=database_now()
+    """Cancel recipients of a stopped batch that still wait for a call, for `CANCEL_SECONDS`.
+
+    Chunk by chunk, each in a transaction of its own; the worker goes on with what is left.
+    """
+    ends_at = time.monotonic() + CANCEL_SECONDS
+    while _cancel_chunk(batch) == CANCEL_CHUNK_ROWS and time.monotonic() < ends_at:
+        pass
+
+
+def _cancel_chunk(batch: Batch) -> int:
+    """Cancel a chunk of them; returns how many were found waiting."""
+    # In the order of their index, which they leave.
+    waiting = batch.recipients.filter(due_at__isnull=False).order_by("due_at", "row_number")
+    with bulk_transaction():
+        ids = list(waiting.values_list("pk", flat=True)[:CANCEL_CHUNK_ROWS])
+        CANCEL_WAITING.move_all(
+            Recipient.unscoped.filter(pk__in=ids),
+            reason="batch_stopped",
+            due_at=None,
+            unreported_at=database_now(),
+        )
+    return len(ids)
+
+
+def cancel_rest_of_stopped() -> None:
+    """Go on cancelling in batches that were stopped lately and have recipients that wait."""
+    waiting = Recipient.unscoped.filter(batch=OuterRef("pk"), due_at__isnull=False)
+    stopped = Batch.unscoped.filter(
+        status=Status.STOPPED, ended_at__gt=database_now() - CANCEL_WINDOW
     )
+    for batch in stopped.filter(Exists(waiting)).order_by("pk"):
+        run_isolated(cancel_waiting, batch)
 
 
 def schedule_probe_now(batch: Batch) -> None:

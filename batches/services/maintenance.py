@@ -7,7 +7,14 @@ when and in which order they run.
 from itertools import islice
 
 from batches.dialing import settlement
-from batches.services import automatic_start, callbacks, dispositions, import_turns, opt_outs
+from batches.services import (
+    automatic_start,
+    batches,
+    callbacks,
+    dispositions,
+    import_turns,
+    opt_outs,
+)
 from voiceops.core.clock import database_now
 
 # Each that is enqueued goes on with others, in the order of the workspaces' turns.
@@ -34,6 +41,11 @@ def follow_callbacks() -> None:
 def start_due_batches() -> None:
     """Start batches whose scheduled time has come, or which their import should have started."""
     automatic_start.start_due_batches(database_now())
+
+
+def cancel_rest_of_stopped() -> None:
+    """Cancel the recipients that a stop of a very long list, or one that was killed, has left."""
+    batches.cancel_rest_of_stopped()
 
 
 def enqueue_overdue_imports() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
+from selectors import EVENT_READ
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -17,8 +18,16 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from ops.serving.arrivals import (
+    MAX_AWAITED_BYTES,
+    awaited_bytes,
+    has_head,
+    received_bytes,
+    wake_at,
+)
 from ops.serving.connection_counts import NO_PROCESS, ConnectionCounts
 from ops.serving.fair_threads import FairThreads, find_caller
+from ops.serving.lingering import LingeringSockets
 from voiceops.core.lazy_module import LazyModule
 
 if TYPE_CHECKING:
@@ -47,6 +56,9 @@ STALL_TIMEOUT = struct.pack("ll", SOCKET_STALL_SECONDS, 0)  # as the kernel's st
 DISCARD_SECONDS = 5.0  # for the rest of a body that nobody reads
 DISCARD_CHUNK_BYTES = 65_536
 HEADERS_OF_BODIES = {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"}  # a request without has none
+NOT_AWAITED = -1  # bytes, of a connection that waits for no request of which a part has arrived
+ARRIVAL_SECONDS = 10  # for a request that is not long, from its first byte
+SPARE_CONNECTIONS = 20  # for requests that arrive whole
 # How long a new connection is left to a process that has fewer, and how often that is looked at.
 YIELD_SECONDS = 0.005
 YIELD_CHECK_SECONDS = 0.0005
@@ -74,6 +86,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
 
     def run(self) -> None:
         """Serve until gunicorn's master says otherwise."""
+        self.lingering = LingeringSockets(self.poller)
         try:
             super().run()
         finally:
@@ -89,6 +102,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         while self.counts.has_fewer(self.nr_conns, besides=self.age) and time.monotonic() < until:
             time.sleep(YIELD_CHECK_SECONDS)
         super().accept(listener)
+        self._make_place()
         self.counts.set(self.age, self.nr_conns)
 
     def get_thread_pool(self) -> FairThreads:
@@ -100,10 +114,11 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         another's, when it is its turn.
         """
         if not conn.initialized:
+            conn.close = partial(self._close_socket, conn.sock)
             # A client that stops sending its body, or reading the response, lets its thread go.
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
-        if self.intake is None or not self.intake.offer(conn):
+        if self._has_arrived(conn) and (self.intake is None or not self.intake.offer(conn)):
             self.enqueue_ordinary(conn, None)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -124,6 +139,78 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         """Let gunicorn handle a request of which something is known."""
         with foreseen_requests.foreseeing(foreseen):
             return self.handle(conn)
+
+    def _has_arrived(self, conn: Any) -> bool:
+        """Return whether a thread may read the connection's next request; else it is awaited, or
+        refused.
+        """
+        received = None if self.cfg.is_ssl else received_bytes(conn)
+        if received is not None:
+            needed = awaited_bytes(received)
+            # Without growth the client has closed its side: reading tells.
+            if needed > len(received) > getattr(conn, "arrived_bytes", NOT_AWAITED):
+                self._await_more(conn, len(received), needed)
+                return False
+            if len(received) >= MAX_AWAITED_BYTES and not has_head(received):
+                self._refuse(conn, 431, "Request headers too large")
+                return False
+        conn.arrived_bytes = NOT_AWAITED
+        conn.data_ready = True
+        return True
+
+    def _await_more(self, conn: Any, count: int, needed: int) -> None:
+        """Wait without a thread until the request has grown."""
+        if getattr(conn, "arrived_bytes", NOT_AWAITED) <= 0:
+            seconds = ARRIVAL_SECONDS if count else self.cfg.keepalive
+            conn.timeout = time.monotonic() + seconds
+        conn.arrived_bytes = count
+        ahead = len(conn.parser.unreader.buf.getvalue()) if conn.parser else 0
+        wake_at(conn.sock, needed - ahead)
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: Any, client: socket.socket) -> None:
+        """Look again at a connection whose request has grown."""
+        wake_at(client, 1)
+        super().on_pending_socket_readable(conn, client)
+
+    def murder_pending(self) -> None:
+        """Give up requests that have been awaited for too long, and clients that do not close."""
+        self.lingering.close_expired()
+        now = time.monotonic()
+        for conn in [conn for conn in self.pending_conns if conn.timeout <= now]:
+            self.pending_conns.remove(conn)
+            self.poller.unregister(conn.sock)
+            if conn.arrived_bytes > 0:
+                self._refuse(conn, 408, "Request timed out")
+            else:
+                self._close(conn)
+
+    def _make_place(self) -> None:
+        """Where connections run out, give up the one whose request is awaited for longest."""
+        are_scarce = self.nr_conns > self.worker_connections - SPARE_CONNECTIONS
+        if are_scarce and len(self.pending_conns) > SPARE_CONNECTIONS:
+            conn = self.pending_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
+
+    def _refuse(self, conn: Any, status: int, detail: str) -> None:
+        try:
+            util.write_nonblock(conn.sock, _response(status, detail))
+        except OSError:
+            self.log.debug("The client had disconnected before the response was sent")
+        self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close(graceful=True)
+
+    def _close_socket(self, client: socket.socket, graceful: bool = False) -> None:
+        """Stand in for gunicorn's `close` of a connection, which waits for the client."""
+        if graceful and not self.cfg.is_ssl:
+            self.lingering.close(client)
+        else:
+            util.close(client)
 
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""

@@ -67,8 +67,9 @@ class Egress:
     recorder: OggRecorder = field(default_factory=OggRecorder)
     active: dict[str, Recording] = field(default_factory=dict)
     agent_upload: egress.S3Upload | None = None
-    # By room: when its agent, which wants a recording, was answered.
-    _wanted_since: dict[str, float] = field(default_factory=dict)
+    # When the agent of a room, which wants a recording, was answered. By the room itself: another
+    # of its name may be open already.
+    _wanted_since: dict[Room, float] = field(default_factory=dict)
     # By room: every egress there ever was.
     _ids_by_room: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -107,16 +108,17 @@ class Egress:
     def record_for_agent(self, room: Room, agent: dict[str, Any]) -> None:
         """Record the room from now on if its agent wants a recording.
 
-        The agent starts one itself when there is no other a second later.
+        The agent starts one itself when there is no other a second later. A room that is closed by
+        then is not found, and nothing is recorded.
         """
-        if agent.get("recording_enabled"):
-            self._wanted_since[room.name] = self.clock.now()
+        if agent.get("recording_enabled") and not room.closed.done():
+            self._wanted_since[room] = self.clock.now()
             asyncio.get_running_loop().call_later(
                 AGENT_RECORDS_AFTER_SECONDS, self._start_for_agent, room
             )
 
     def _start_for_agent(self, room: Room) -> None:
-        answered_at = self._wanted_since.pop(room.name, None)
+        answered_at = self._wanted_since.pop(room, None)
         # Someone else records the room, no agent wants a recording of it, or nobody could make one.
         if answered_at is None or room.egress or room.is_unrecorded:
             return

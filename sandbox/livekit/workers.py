@@ -32,6 +32,7 @@ from sandbox.livekit.versions import SERVER_VERSION
 log = logging.getLogger(__name__)
 
 OFFER_TIMEOUT_SECONDS = 7.5  # wall clock
+CLOSE_TIMEOUT_SECONDS = 0.1  # wall clock, for a worker to answer that its connection closes
 JOB_TOKEN_SECONDS = 6 * 3600
 
 
@@ -155,7 +156,7 @@ class Workers:
             self._require_agent_grant(request)
         except InvalidTokenError as error:
             return web.Response(status=401, text=str(error))
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_TIMEOUT_SECONDS)
         await socket.prepare(request)
         worker: Worker | None = None
         try:
@@ -259,8 +260,9 @@ class Workers:
 
     async def lose_connections(self) -> None:
         """Close every worker's socket, as a server that dies does; they register again."""
-        for worker in list(self.connected.values()):
-            await worker.socket.close()
+        sockets = [worker.socket for worker in self.connected.values()]
+        # A worker that reads nothing must not be waited for.
+        await asyncio.gather(*(socket.close(drain=False) for socket in sockets))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -271,5 +273,4 @@ class Workers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for worker in list(self.connected.values()):
-            await worker.socket.close()
+        await self.lose_connections()

@@ -103,6 +103,15 @@ LEG_RULES: tuple[LegRule, ...] = (
         statuses=frozenset({"dialing"}),
         rang=False,
     ),
+    # The agent's report has no attributes. What it knows of a dead carrier reads as a phone that
+    # nobody picked up; LiveKit's webhook of the same departure, or a ring that is known, tells.
+    LegRule(
+        "it rang out, or the carrier did not react: without attributes both read alike",
+        Meaning.PROVES_NOTHING,
+        reasons=_any_of("USER_UNAVAILABLE"),
+        statuses=frozenset({""}),
+        rang=False,
+    ),
     LegRule(
         "unavailable, or it rang out",
         Meaning.NOT_ANSWERED,

@@ -102,8 +102,8 @@ def _dial_row(rule: Rule) -> str:
 def _names(values: Iterable[str | None] | None) -> str:
     if values is None:
         return ANY
-    names = ["still in the room" if name is None else f"`{name}`" for name in values]
-    return ", ".join(sorted(names))
+    words = {None: "still in the room", "": "none"}
+    return ", ".join(sorted(words.get(name) or f"`{name}`" for name in values))
 
 
 def _yes_or_no(value: bool | None) -> str:

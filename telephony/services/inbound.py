@@ -180,8 +180,9 @@ async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
         try:
             rooms = await list_rooms(livekit)
         except ProviderError as error:
+            # Those that ring have a latest end by our own clock all the same.
             logger.warning("Inbound rooms cannot be listed: %s", error)
-            return 0
+            rooms = []
         await db(open_unknown_rooms, [room for room in rooms if room_names.number_of(room)])
     calls = await db(list_ringing_calls)
     await gather_isolated(follow_ringing_call(livekit, db, call) for call in calls)

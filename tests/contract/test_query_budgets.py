@@ -107,6 +107,7 @@ PAGES = {
 ROUNDS = {
     "apply_dispositions": (1, 1),
     "apply_pending_events": (1, 1),
+    "cancel_rest_of_stopped": (1, 1),
     "complete_batches": (1, 2),
     "enqueue_due_reports": (1, 1),
     "enqueue_overdue_imports": (4, 4),

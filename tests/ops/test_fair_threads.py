@@ -158,12 +158,15 @@ def test_a_client_that_stalls_lets_its_thread_go() -> None:
     worker = WebWorker.__new__(WebWorker)
     worker.tpool, worker.handle = FairThreads(1), lambda connection: connection.sock.recv(1)
     worker.method_queue = SimpleNamespace(defer=lambda *_: None)
+    worker.cfg = SimpleNamespace(is_ssl=False)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        worker.enqueue_req(SimpleNamespace(sock=ours, client=ADDRESS, initialized=False))
+        theirs.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        worker.enqueue_req(
+            SimpleNamespace(sock=ours, client=ADDRESS, initialized=False, parser=None)
+        )
 
         options = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
         stalls = [ours.getsockopt(socket.SOL_SOCKET, option, 16) for option in options]
-        theirs.sendall(b"x")
         worker.tpool.shutdown()
     assert [struct.unpack("ll", stall) for stall in stalls] == [(SOCKET_STALL_SECONDS, 0)] * 2

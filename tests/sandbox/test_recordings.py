@@ -9,8 +9,12 @@ from typing import Any
 import boto3
 import pytest
 from livekit import api
+from livekit.protocol import models
 from moto.server import ThreadedMotoServer
 
+from sandbox import server
+from sandbox.config import Config
+from sandbox.livekit import egress
 from sandbox.livekit.egress_output import storage_key
 from sandbox.livekit.ogg_opus import OggRecorder
 from tests import sandbox_server
@@ -201,6 +205,43 @@ async def test_agent_records_a_call_that_is_not_recorded(
         "egress_started",
         "egress_ended",
     ]
+
+
+async def test_agent_whose_room_is_closed_by_then_records_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiveKit finds no such room, and starts no egress: one would have nothing to end it."""
+    monkeypatch.setattr(egress, "AGENT_RECORDS_AFTER_SECONDS", 0.0)
+    sandbox = await server.start(Config(data_dir=tmp_path, port=0, speed=100))
+    room = sandbox.rooms.get_or_create_by_name("room")
+    sandbox.rooms.delete("room")
+    sandbox.egress.record_for_agent(room, {"recording_enabled": True})
+    await asyncio.sleep(0.05)
+    active = list(sandbox.egress.active)
+    await sandbox.stop()
+
+    assert (active, room.egress) == ([], [])
+
+
+async def test_agent_records_its_own_room_although_one_of_that_name_was_just_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(egress, "AGENT_RECORDS_AFTER_SECONDS", 0.0)
+    sandbox = await server.start(Config(data_dir=tmp_path, port=0, speed=100))
+    rooms = []
+    for _ in range(2):
+        rooms.append(sandbox.rooms.get_or_create_by_name("room"))
+        sandbox.egress.record_for_agent(rooms[-1], {"recording_enabled": True})
+        if len(rooms) == 1:
+            sandbox.rooms.close(rooms[0], models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+    await asyncio.sleep(0.05)
+    recorded = [len(room.egress) for room in rooms]
+    sandbox.rooms.delete("room")
+    await sandbox.egress.wait_until_idle()
+    active = list(sandbox.egress.active)
+    await sandbox.stop()
+
+    assert (recorded, active) == ([1, 1], [])
 
 
 async def test_agent_does_not_record_a_call_that_is_recorded() -> None:

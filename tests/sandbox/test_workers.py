@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import jwt
@@ -10,6 +11,8 @@ import pytest
 from livekit import api
 from livekit.protocol import agent
 
+from sandbox import server
+from sandbox.config import Config
 from tests import sandbox_server
 from tests.sandbox.clients import livekit
 from tests.sandbox.receiver import run_receiver
@@ -154,6 +157,35 @@ async def test_lost_worker_leaves_its_rooms() -> None:
 
     assert (nameless.agent_name, list(nameless.state.jobs)) == ("", [])
     assert found.state.jobs[0].state.status == agent.JS_FAILED
+
+
+async def test_stop_does_not_wait_for_a_worker_that_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = await server.start(Config(data_dir=tmp_path, port=0))
+    token = api.AccessToken(sandbox.config.api_key, sandbox.config.api_secret)
+    headers = {"Authorization": f"Bearer {token.with_grants(api.VideoGrants(agent=True)).to_jwt()}"}
+    async with aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(f"{sandbox.url}/agent", headers=headers)
+        register = agent.RegisterWorkerRequest(type=agent.JT_ROOM, agent_name="x")
+        message = agent.WorkerMessage(register=register)
+        await socket.send_bytes(message.SerializeToString())
+        await socket.receive(timeout=5)
+        busy = asyncio.Event()
+
+        async def handle(*_: object) -> None:
+            busy.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(sandbox.workers, "_handle_message", handle)
+        await socket.send_bytes(b"")
+        async with asyncio.timeout(5):
+            await busy.wait()
+
+        async with asyncio.timeout(8):  # a close waits ten seconds for an answer, if it may
+            await sandbox.stop()
+
+        assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
 
 
 async def test_worker_needs_the_agent_grant() -> None:

@@ -99,6 +99,22 @@ def test_each_state_becomes_an_event_when_it_is_reached(
     assert steps == [["call.started"], ["call.started"], ["call.started", "call.answered"]]
 
 
+def test_answer_that_is_known_after_the_end_is_sent_with_the_corrected_call(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
+    call = make.call(ours, stage=Stage.INTENT)
+    call_states.mark_failed(call, verdict=BY_REASON["no_answer"], at=timezone.now())
+    collect_events()
+
+    call_states.mark_answered(call, at=timezone.now(), source="livekit")
+    collect_events()
+
+    corrected = make.client(ours).get(f"/calls/{call.pk}").json()
+    assert (corrected["status"], corrected["outcome"]) == ("ended", "answered")
+    assert [type for type, _ in events_of(ours)] == ["call.started", "call.ended", "call.answered"]
+    assert events_of(ours)[-1] == ("call.answered", corrected)
+
+
 def test_busy_call_is_started_and_ended(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     call_states.mark_failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)

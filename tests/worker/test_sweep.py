@@ -15,6 +15,7 @@ ROUNDS = [
     "apply_pending_events",
     "suppress_opt_outs",
     "start_due_batches",
+    "cancel_rest_of_stopped",
     "enqueue_overdue_imports",
     "report_rehearsing",
     "enqueue_waiting_rehearsals",

@@ -33,6 +33,16 @@ DESCRIPTION = (
     "everything else is sent again, with the same `webhook-id`, for three days. `data` is the "
     "object's state when the event was collected, a second or two after `timestamp`."
 )
+MORE_ABOUT = {
+    "call.answered": (
+        " An answer that becomes known only after the call had ended is sent after `call.ended`, "
+        "with the corrected call."
+    ),
+    "call.ended": (
+        " Sent once: what becomes known later is in `GET /calls/{id}`; an answer among it is sent "
+        "as `call.answered`."
+    ),
+}
 HEADERS = {
     "webhook-id": "The same on every attempt; remember those you have processed.",
     "webhook-timestamp": "When this attempt was sent, in Unix seconds.",
@@ -115,7 +125,7 @@ def _delivery(event: str) -> dict[str, Any]:
     return {
         "operationId": f"on_{event.replace('.', '_')}",
         "summary": summary,
-        "description": DESCRIPTION,
+        "description": DESCRIPTION + MORE_ABOUT.get(event, ""),
         "tags": ["webhooks"],
         "security": [],
         "parameters": [

@@ -9,8 +9,9 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from batches.dialing.settlement import complete_all, complete_batches
 from batches.models import Batch
+from batches.services import batches
 from batches.services.automatic_start import after_import, start_due_batches
-from batches.services.batches import start_batch
+from batches.services.batches import cancel_rest_of_stopped, start_batch
 from tests import make
 from voiceops.core.errors import StateForbids
 
@@ -89,6 +90,42 @@ def test_stop_cancels_waiting_recipients(ours: Workspace) -> None:
     ]
     assert response.json()["ended_at"] is not None
     assert response.json()["counts"]["cancelled"] == 2
+
+
+def test_stop_of_a_long_list_is_answered_before_all_are_cancelled(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million take minutes, for which neither the request waits nor whoever wants the batch."""
+    monkeypatch.setattr(batches, "CANCEL_CHUNK_ROWS", 2)
+    monkeypatch.setattr(batches, "CANCEL_SECONDS", 0)
+    batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now())
+    for _ in range(5):
+        make.recipient(batch)
+
+    stopped = make.client(ours).post(f"/batches/{batch.pk}/stop").json()
+    cancelled = [stopped["counts"]["cancelled"]]
+    for _ in range(3):
+        cancel_rest_of_stopped()
+        cancelled.append(batch.recipients.filter(status="cancelled").count())
+
+    assert (stopped["status"], cancelled) == ("stopped", [2, 4, 5, 5])
+
+
+def test_stop_holds_whatever_befalls_the_process_that_cancels(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now())
+    recipient = make.recipient(batch)
+    with monkeypatch.context() as broken:
+        broken.setattr(batches, "_cancel_chunk", {}.__getitem__)
+        with pytest.raises(KeyError):
+            batches.stop_batch(batch=batch)
+    held = status_of(batch)
+
+    cancel_rest_of_stopped()
+
+    recipient.refresh_from_db()
+    assert (held, recipient.status, recipient.reason) == ("stopped", "cancelled", "batch_stopped")
 
 
 def test_batch_without_recipients_to_call_completes_at_once(ours: Workspace) -> None:
@@ -276,10 +313,11 @@ def test_batch_is_not_complete_while_a_list_is_imported(ours: Workspace) -> None
 
 
 def test_rows_imported_after_a_stop_are_cancelled(ours: Workspace) -> None:
-    batch = make.batch(ours, status=Status.STOPPED)
+    batch = make.batch(ours, status=Status.STOPPED, ended_at=timezone.now())
     recipient = make.recipient(batch)
 
     after_import(batch.pk)
+    cancel_rest_of_stopped()
 
     recipient.refresh_from_db()
     assert (recipient.status, recipient.reason, recipient.due_at) == (

@@ -1,7 +1,8 @@
 """Long lists of numbers to suppress, read in the background."""
 
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from batches.services.suppression_imports import run_import, unread_imports
 from batches.services.uploads import stored_paths
 from tests import make
 from voiceops.core.clock import database_now
+from voiceops.db.bulk_turn import bulk_transaction
 
 
 @pytest.fixture(autouse=True)
@@ -170,24 +172,36 @@ def test_every_number_of_a_cell_is_suppressed(ours: Workspace) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_waits_for_a_whole_import(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suppression_imports, "SUPPRESSION_CHUNK_ROWS", 200)
-    monkeypatch.setattr(suppression_imports, "SUPPRESSION_SQLITE_CHUNK_ROWS", 50)
-    job_id = send(ours, [f"+1202{n:07}" for n in range(5_550_000, 5_558_000)]).json()["id"]
-    reader = threading.Thread(target=run_and_close, args=(job_id,))
-    started = time.monotonic()
-    reader.start()
-    waits = []
-    while reader.is_alive():
-        began = time.monotonic()
-        ours.name = f"{began}"
-        ours.save(update_fields=["name"])
-        waits.append(time.monotonic() - began)
-        time.sleep(0.005)
-    reader.join()
+    """In the midst of it, others find what is stored, and write."""
+    job_id = send(ours, numbers(8)).json()["id"]
+    between, go_on = threading.Event(), threading.Event()
+    chunks: list[int] = []
 
+    @contextmanager
+    def stop_after_two(**options: Any) -> Iterator[None]:
+        if len(chunks) == 2:
+            between.set()
+            assert go_on.wait(timeout=60)
+        chunks.append(1)
+        with bulk_transaction(**options):
+            yield
+
+    monkeypatch.setattr(suppression_imports, "bulk_transaction", stop_after_two)
+    reader = threading.Thread(target=run_and_close, args=(job_id,))
+    reader.start()
+    try:
+        assert between.wait(timeout=60)
+        ours.name = "Changed"
+        ours.save(update_fields=["name"])
+        known = SuppressionImport.unscoped.get()
+        found = ours.suppressions.count()
+    finally:
+        go_on.set()
+        reader.join()
+
+    assert (known.status, known.rows_read, found) == ("running", 4, 4)
     assert SuppressionImport.unscoped.get().status == "completed"
-    # Under 0.2 s on a machine that does nothing else.
-    assert max(waits) < (time.monotonic() - started) / 2
+    assert ours.suppressions.count() == 8
 
 
 def run_and_close(job_id: str) -> None:

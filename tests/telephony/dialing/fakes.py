@@ -51,6 +51,10 @@ class FakeLiveKit:
         present = self.participants.get(request.room, [])
         return api.ListParticipantsResponse(participants=present)
 
+    async def list_rooms(self, request: api.ListRoomsRequest) -> api.ListRoomsResponse:
+        self._fail("list_rooms")
+        return api.ListRoomsResponse()
+
     async def create_sip_participant(
         self, request: api.CreateSIPParticipantRequest, *, timeout: float
     ) -> Any:

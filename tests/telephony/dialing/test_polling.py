@@ -12,6 +12,7 @@ from accounts.models import Workspace
 from telephony.clients.livekit.rooms import Participant
 from telephony.dialing import polling
 from telephony.models import Call, Stage
+from telephony.services import inbound
 from tests import make
 from tests.telephony.dialing.fakes import callee_of, server_error
 from voiceops.core.clock import database_now
@@ -329,3 +330,19 @@ async def test_livekit_is_asked_about_twenty_calls_at_a_time(
     await polling.reconcile_calls(livekit, inline_db)
 
     assert most == polling.MAX_CONCURRENT_QUERIES
+
+
+async def test_inbound_call_that_rings_ends_by_our_clock_while_livekit_is_away(
+    ours: Workspace, livekit: Any, inline_db: Any
+) -> None:
+    """Neither its rooms nor who is in them can be asked for, for as long as it takes."""
+    make.phone_number(ours, inbound_agent=make.agent(ours))
+    ringing_at = database_now() - timedelta(seconds=41)
+    call = make.call(ours, direction="inbound", stage=Stage.RINGING, ringing_at=ringing_at)
+    Call.unscoped.filter(pk=call.pk).update(room="inbound-1")
+    livekit.failures = dict.fromkeys(("list_rooms", "list_participants"), server_error(503))
+
+    followed = await inbound.follow_inbound_calls(livekit, inline_db)
+
+    call.refresh_from_db()
+    assert (followed, call.stage, call.outcome) == (1, Stage.ENDED, "unknown")

@@ -168,7 +168,7 @@ def test_callee_known_from_the_inbox_whose_phone_nobody_heard_goes_to_review(
     [
         ("USER_REJECTED", "ringing", "declined"),
         ("USER_UNAVAILABLE", "ringing", "no_answer"),
-        ("USER_UNAVAILABLE", "", "no_answer"),
+        ("USER_UNAVAILABLE", "", "unknown"),
         ("USER_UNAVAILABLE", "dialing", "carrier_error"),
         ("ROOM_DELETED", "ringing", "no_answer"),
         ("SIP_TRUNK_FAILURE", "dialing", "carrier_error"),
@@ -215,6 +215,47 @@ def test_agent_that_lost_its_connection_proves_nothing(ours: Workspace, now: dat
     assert (ended.outcome, ended.end_reason) == ("unknown", "in_doubt")
 
 
+@pytest.mark.parametrize("livekits_comes_first", [False, True])
+def test_dead_carrier_is_no_unanswered_phone_whoever_reports_the_departure_first(
+    ours: Workspace, now: datetime, livekits_comes_first: bool
+) -> None:
+    """The agent knows why the callee left, and not that their phone never rang."""
+    call = in_doubt(ours, stage=Stage.DIALING, intent_at=just_now(), heard_at=now)
+
+    def agents() -> None:
+        call.events.create(
+            workspace=ours, type="callee_left", at=now, data={"reason": "user_unavailable"}
+        )
+
+    def livekits() -> None:
+        dialing = {"sip.callStatus": "dialing"}
+        reason = "USER_UNAVAILABLE"
+        webhook(call, "participant_left", disconnectReason=reason, attributes=dialing)
+
+    first, second = (livekits, agents) if livekits_comes_first else (agents, livekits)
+    first()
+    alone = conclude(call, now, []).stage
+    second()
+    ended = conclude(call, now, [])
+
+    assert (alone == Stage.ENDED, ended.outcome, ended.counts) == (
+        livekits_comes_first,
+        "carrier_error",
+        False,
+    )
+
+
+@pytest.mark.parametrize(("rang", "outcome"), [(False, "unknown"), (True, "no_answer")])
+def test_departure_that_only_the_agent_reports_is_the_callees_where_their_phone_rang(
+    ours: Workspace, now: datetime, rang: bool, outcome: str
+) -> None:
+    call = in_doubt(ours, stage=Stage.DIALING, ringing_at=now if rang else None)
+    data = {"reason": "user_unavailable"}
+    call.events.create(workspace=ours, type="callee_left", at=now, data=data)
+
+    assert conclude(call, now, []).outcome == outcome
+
+
 def test_ringing_call_waits_while_its_answer_may_still_be_reported(
     ours: Workspace, now: datetime
 ) -> None:
@@ -227,7 +268,7 @@ def test_ringing_call_waits_while_its_answer_may_still_be_reported(
 def test_reason_that_only_unanswered_calls_have_needs_no_wait(
     ours: Workspace, now: datetime
 ) -> None:
-    call = in_doubt(ours, stage=Stage.RINGING, heard_at=now)
+    call = in_doubt(ours, stage=Stage.RINGING, ringing_at=now, heard_at=now)
     webhook(call, "participant_left", disconnectReason="USER_UNAVAILABLE")
 
     assert conclude(call, now, []).outcome == "no_answer"
