@@ -15,7 +15,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import chain
 from zoneinfo import ZoneInfo
 
@@ -24,6 +23,7 @@ from phonenumbers import timezone as prefix_zones
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from batches.dialing.zone_corrections import CORRECTIONS, correct_zones
+from voiceops.core.time_zones import read_zone_table
 
 # Digits after the calling code. Five tell Guernsey from England and the Vatican from Rome; three
 # tell a mobile from an area code; prefixes with a zone of their own may be longer.
@@ -112,7 +112,7 @@ def canonical_zone(name: str) -> str:
 def zones_of_countries() -> dict[str, tuple[str, ...]]:
     """Return the time zones of each country (ISO 3166-1, two letters) from IANA's `zone.tab`."""
     zones: dict[str, list[str]] = defaultdict(list)
-    for line in _read_table("zone.tab"):
+    for line in read_zone_table("zone.tab"):
         country, _, zone = line.split("\t")[:3]
         zones[country].append(zone)
     # Regions of libphonenumber that the table does not have: parts of another country's territory.
@@ -201,11 +201,5 @@ def _clock(zone: str, year: int) -> tuple[timedelta | None, ...]:
 def _renamed_zones() -> dict[str, str]:
     """New names by old ones, for names that only `tzdata.zi` still knows (lines `L new old`)."""
     current = {zone for zones in zones_of_countries().values() for zone in zones}
-    links = (line.split() for line in _read_table("tzdata.zi") if line.startswith("L "))
+    links = (line.split() for line in read_zone_table("tzdata.zi") if line.startswith("L "))
     return {old: new for _, new, old in links if new in current and old not in current}
-
-
-def _read_table(name: str) -> list[str]:
-    """Lines of a table of the `tzdata` package, without comments."""
-    text = (files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]

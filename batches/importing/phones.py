@@ -18,6 +18,13 @@ from batches.importing.numbering_plans import (
     dialable_pattern,
     national_plan,
 )
+from batches.importing.words_beside_numbers import (
+    before_short_tail,
+    count_digits,
+    has_extension,
+    split_numbers,
+    without_kind,
+)
 from voiceops.core.changed_plans import explain_change, update_number
 from voiceops.core.phone_numbers import (
     E164_PATTERN,
@@ -32,28 +39,19 @@ INVALID_NUMBER = "invalid_number"
 NOT_DIALABLE = "not_dialable"
 DAMAGED_NUMBER = "damaged_number"
 
+HAS_EXTENSION = "has an extension: give a number that can be dialled directly"
 MAX_QUOTED_CHARACTERS = 40
 MAX_SHORT_DIGITS = 6
 MIN_DIGITS = 2
 MIN_SEPARATE_DIGITS = 7  # of each number where only a blank separates two
 MAX_WORDS = 12
 _QUOTATION_MARKS = "\"'` \u00b4\u2018\u2019"
+_MARKS_AROUND = f"{_QUOTATION_MARKS}[]{{}}<>"
 _FLOAT_TAIL = re.compile(r"\.0*\Z")
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
-# Words that stand between two numbers, in the languages that lists are written in.
-_BETWEEN = "and|or|und|oder|ou|et|y|o|e|of|en|i|lub|ve|veya|и|или|或|和"
-# A label such as "Work:" ends the number before it, but "ext:" goes on with it.
-_EXTENSION = "ext|extn|extension|x|dw|durchwahl|poste|anexo|interno|ramal"
-_LABEL = rf"\b(?!(?:{_EXTENSION})\b)[^\W\d_]+\.?\s*:"
-_SEPARATOR = re.compile(
-    rf"\s*(?:{_LABEL}|[/\\;|&:\n\r\u2028\u2029\u2022\u00b7\u3001]|,(?!,)|\b(?:{_BETWEEN})\b)\s*",
-    re.IGNORECASE,
-)
-_NEXT_INTERNATIONAL = re.compile(r"(?<=[\d)])[^\d+]{0,20}(?<!\()(?=\(?\+)")
-_NUMBER_DIGITS = 6  # a part of a cell with that many digits counts as a number
 _ALPHABETIC = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
 
@@ -141,7 +139,7 @@ class PhoneParser:
 
     def _parse_any(self, original: str) -> ParsedNumber | RefusedNumber:
         # Full-width digits, direction marks and quotation marks come from copying.
-        text = normalize_spelling(original).strip(_QUOTATION_MARKS)
+        text = normalize_spelling(original).strip(_MARKS_AROUND)
         if not text:
             return RefusedNumber(MISSING_NUMBER, "The phone number is missing")
 
@@ -151,15 +149,17 @@ class PhoneParser:
         parts = split_numbers(repaired)
         if len(parts) > 1 and (several := self._parse_several(parts)):
             return several
-        if refusal := self._refuse_non_numbers(repaired):
+        alone = without_kind(repaired)
+        if refusal := self._refuse_non_numbers(alone) or self._refuse_tails(alone):
             return refusal
-        if repaired.startswith("00"):
-            repaired = "+" + repaired[2:].lstrip(" -.(")
+        has_zeros = alone.startswith("00")
+        if has_zeros:
+            alone = "+" + alone[2:].lstrip(" -.(")
 
-        verdict = self._parse_with_library(" ".join(repaired.split()))
+        verdict = self._parse_with_library(" ".join(alone.split()))
         if isinstance(verdict, RefusedNumber):
             return self._parse_between_blanks(text) or verdict
-        if repaired != text:
+        if has_zeros or repaired != text:
             return ParsedNumber(verdict.e164, repaired=True)
         return verdict
 
@@ -175,7 +175,7 @@ class PhoneParser:
     def _parse_between_blanks(self, text: str) -> ParsedNumber | None:
         """Return two numbers that only a blank separates, if there is one way to do so."""
         words = text.split()
-        if not 1 < len(words) <= MAX_WORDS or _count_digits(text) < 2 * MIN_SEPARATE_DIGITS:
+        if not 1 < len(words) <= MAX_WORDS or count_digits(text) < 2 * MIN_SEPARATE_DIGITS:
             return None
         pairs = (
             (self.parse_plain(" ".join(words[:at])), self.parse_plain(" ".join(words[at:])))
@@ -203,8 +203,27 @@ class PhoneParser:
             return RefusedNumber(
                 NOT_DIALABLE, f"{quoted} is a short number of {self.country}, not a person's"
             )
+        before, plus, _ = text.partition("+")
+        if plus and _ALPHABETIC.search(before):
+            return RefusedNumber(
+                NOT_A_NUMBER, f"{quoted} has words before the number: keep the number alone"
+            )
         if "+" in text[1:] and not text.startswith("(+"):
             return RefusedNumber(INVALID_NUMBER, f"{quoted} has a plus sign inside the number")
+        return None
+
+    def _refuse_tails(self, text: str) -> RefusedNumber | None:
+        """Refuse an extension, and what may be one."""
+        quoted = _quote(text)
+        if has_extension(text):
+            return RefusedNumber(NOT_DIALABLE, f"{quoted} {HAS_EXTENSION}")
+        head = before_short_tail(text)
+        if head and isinstance(self._parse_any(head), ParsedNumber):
+            return RefusedNumber(
+                INVALID_NUMBER,
+                f"{quoted} ends in an extension or in a part of a second number: write one number "
+                "in full",
+            )
         return None
 
     def _is_emergency(self, text: str, digits: str) -> bool:
@@ -228,10 +247,7 @@ class PhoneParser:
             return _refuse_unparsed(text, error)
         # Extensions have letters in them, so they are found first.
         if number.extension:
-            return RefusedNumber(
-                NOT_DIALABLE,
-                f"{quoted} has an extension: give a number that can be dialled directly",
-            )
+            return RefusedNumber(NOT_DIALABLE, f"{quoted} {HAS_EXTENSION}")
         if _ALPHABETIC.search(text):
             return RefusedNumber(
                 NOT_A_NUMBER, f"{quoted} is not a phone number: it has letters in it"
@@ -281,22 +297,6 @@ class PhoneParser:
         if possible == ValidationResult.TOO_LONG:
             return f"{quoted} is too long for a {place} number{advice}"
         return f"{quoted} does not exist among {place} numbers{advice}"
-
-
-def split_numbers(text: str) -> list[str]:
-    """Return the parts of a cell that have enough digits to be a number each."""
-    parts = [part for part in _SEPARATOR.split(text) if _count_digits(part) >= _NUMBER_DIGITS]
-    # Whatever else stands between international numbers, each begins with its plus.
-    return [
-        number.strip()
-        for part in parts
-        for number in _NEXT_INTERNATIONAL.split(part)
-        if _count_digits(number) >= _NUMBER_DIGITS
-    ]
-
-
-def _count_digits(text: str) -> int:
-    return sum(character.isdigit() for character in text)
 
 
 def _is_short(digits: str, country: str) -> bool:

@@ -1,32 +1,25 @@
 """Names of time zones, as people write them."""
 
 import re
+from collections import defaultdict
 from functools import lru_cache
+from importlib.resources import files
 from zoneinfo import available_timezones
 
+from voiceops.core.zone_words import (
+    ABBREVIATIONS,
+    NORTH_AMERICAN_ZONES,
+    ODD_OFFSETS,
+    ZONES_OF_TIMES,
+)
+
 MAX_ZONE_CHARACTERS = 64
-# What people in North America write. Elsewhere CST, for example, is China's.
-NORTH_AMERICAN_ZONES = {
-    "eastern": "America/New_York",
-    "et": "America/New_York",
-    "est": "America/New_York",
-    "edt": "America/New_York",
-    "central": "America/Chicago",
-    "ct": "America/Chicago",
-    "cst": "America/Chicago",
-    "cdt": "America/Chicago",
-    "mountain": "America/Denver",
-    "mt": "America/Denver",
-    "mst": "America/Denver",
-    "mdt": "America/Denver",
-    "pacific": "America/Los_Angeles",
-    "pt": "America/Los_Angeles",
-    "pst": "America/Los_Angeles",
-    "pdt": "America/Los_Angeles",
-}
 # The third sign is the minus of typographers.
-_OFFSET = re.compile(r"(?:utc|gmt)?\s*([+\-\u2212])(\d{1,2})(?::?00)?", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:utc|gmt)?\s*([+\-\u2212])(\d{1,2})(?::?(\d\d)|\.(5)0?)?", re.IGNORECASE)
 MAX_OFFSET_HOURS = {"+": 14, "-": 12}
+# As Outlook and Rails write zones: (GMT-05:00) Eastern Time (US & Canada).
+_IN_BRACKETS = re.compile(r"\A\((?:GMT|UTC)[^)]*\)\s*|\s*\(US (?:&|and) Canada\)\Z", re.IGNORECASE)
+_TIME = re.compile(r"(?: standard| daylight| summer)? time\Z")
 
 
 @lru_cache(maxsize=1)
@@ -35,31 +28,61 @@ def zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime"})
 
 
+def read_zone_table(name: str) -> list[str]:
+    """Return the lines of a table of the `tzdata` package, without comments."""
+    text = (files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 @lru_cache(maxsize=10_000)
 def find_zone(text: str, *, is_north_american: bool = False) -> str | None:
     """Return the IANA time zone that a text names; None if it names none.
 
-    Case and blanks make no difference, "UTC+2" is a zone without summer time, and "Eastern" or
-    "PST" are understood for North American numbers.
+    Case and blanks make no difference, "UTC+2" is a zone without summer time, "Tokyo" and "India
+    Standard Time" are understood, and "Eastern" or "PST" for North American numbers.
     """
     # HubSpot writes us_slash_pacific.
-    name = " ".join(text.replace("_slash_", "/").split())
-    if is_north_american and (zone := NORTH_AMERICAN_ZONES.get(_without_time(name.lower()))):
+    words = " ".join(text.replace("_slash_", "/").replace("/", " / ").split())
+    name = _IN_BRACKETS.sub("", words.replace(" / ", "/")).lower()
+    short = _TIME.sub("", name)
+    if is_north_american and (zone := NORTH_AMERICAN_ZONES.get(short)):
         return zone
-    if zone := _zones_by_lower_name().get(name.lower().replace(" ", "_")):
-        return zone
-    if offset := _OFFSET.fullmatch(name):
-        sign, hours = "+" if offset[1] == "+" else "-", int(offset[2])
-        # The signs of these zones are the other way round.
-        inverse = "-" if sign == "+" else "+"
-        return f"Etc/GMT{inverse}{hours}" if 0 < hours <= MAX_OFFSET_HOURS[sign] else None
-    return None
+    zone = _zones_by_lower_name().get(name.replace(" ", "_"))
+    zone = zone or (ABBREVIATIONS if short == name else ZONES_OF_TIMES).get(short)
+    return zone or _zone_of_offset(name) or _zone_of_city(short, is_american=is_north_american)
 
 
-def _without_time(name: str) -> str:
-    return name.removesuffix(" time").removesuffix(" standard").removesuffix(" daylight")
+def _zone_of_offset(name: str) -> str | None:
+    offset = _OFFSET.fullmatch(name)
+    if offset is None:
+        return None
+    sign, hours = "+" if offset[1] == "+" else "-", int(offset[2])
+    minutes = "30" if offset[4] else offset[3] or "00"
+    if minutes != "00":
+        return ODD_OFFSETS.get(f"{sign}{hours}:{minutes}")
+    if hours == 0:
+        return "UTC"
+    # The signs of these zones are the other way round.
+    inverse = "-" if sign == "+" else "+"
+    return f"Etc/GMT{inverse}{hours}" if hours <= MAX_OFFSET_HOURS[sign] else None
+
+
+def _zone_of_city(name: str, *, is_american: bool) -> str | None:
+    """Return the zone that is named after a city. Paris and London are in North America, too."""
+    zone = _zones_by_city().get(name)
+    is_elsewhere = zone is not None and not zone.startswith(("America/", "Pacific/Honolulu"))
+    return None if is_american and is_elsewhere else zone
 
 
 @lru_cache(maxsize=1)
 def _zones_by_lower_name() -> dict[str, str]:
     return {name.lower(): name for name in zone_names()}
+
+
+@lru_cache(maxsize=1)
+def _zones_by_city() -> dict[str, str]:
+    zones: dict[str, set[str]] = defaultdict(set)
+    for line in read_zone_table("zone.tab"):
+        zone = line.split("\t")[2]
+        zones[zone.rpartition("/")[2].replace("_", " ").lower()].add(zone)
+    return {city: names.pop() for city, names in zones.items() if len(names) == 1}

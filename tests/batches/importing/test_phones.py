@@ -47,6 +47,13 @@ def test_all_spellings_give_the_same_number(country: str | None, text: str) -> N
         '="2025550186"',
         '="+12025550186"',
         "tel:+1-202-555-0186",
+        "callto:+12025550186",
+        "Mobile: +1 202 555 0186",
+        "Tel. (202) 555-0186",
+        "+1 202 555 0186 (work)",
+        "2025550186 [Mob.]",
+        "<+12025550186>",
+        '["+12025550186"]',
     ],
 )
 def test_unambiguous_spreadsheet_damage_is_repaired(text: str) -> None:
@@ -146,6 +153,25 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "1+2025550186",
             "invalid_number",
             "“1+2025550186” has a plus sign inside the number",
+        ),
+        (
+            "US",
+            "+1 202 555 0186 (do not call)",
+            "not_a_number",
+            "“+1 202 555 0186 (do not call)” is not a phone number",
+        ),
+        (
+            None,
+            "Ada +1 202 555 0186",
+            "not_a_number",
+            "“Ada +1 202 555 0186” has words before the number: keep the number alone",
+        ),
+        (
+            None,
+            "+49 30 901820/21",
+            "invalid_number",
+            "“+49 30 901820/21” ends in an extension or in a part of a second number: write one "
+            "number in full",
         ),
         ("US", "911", "not_dialable", "“911” is an emergency number"),
         (None, "112", "not_dialable", "“112” is an emergency number"),
@@ -296,8 +322,34 @@ def test_two_national_numbers_in_a_cell_are_separated(between: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "+49 30 901820 Durchwahl 12",
+        "+33 1 42 68 53 00 poste 12",
+        "+55 11 98765-4321 ramal 12",
+        "+7 495 123-45-67 вн. 12",
+        "+81 3-3210-0000 内線12",
+        "+86 10 6552 9988 转 8001",
+        "+12025550186p5",
+    ],
+)
+def test_words_for_an_extension_are_known_in_several_languages(text: str) -> None:
+    verdict = PhoneParser().parse(text)
+
+    message = f"“{text}” has an extension: give a number that can be dialled directly"
+    assert verdict == RefusedNumber("not_dialable", message)
+
+
+def test_slashes_between_the_parts_of_one_number_are_no_second_one() -> None:
+    assert PhoneParser("FR").parse("06/12/34/56/78") == ParsedNumber("+33612345678")
+    assert isinstance(PhoneParser("US").parse("1/" * 500 + "1"), RefusedNumber)
+
+
+@pytest.mark.parametrize(
     ("text", "first", "others"),
     [
+        ("+1 202 555 0118 (home) +1 202 555 0119 (work)", "+12025550118", ("+12025550119",)),
+        ("[+12025550118, +12025550119]", "+12025550118", ("+12025550119",)),
         ("Home: 202.555.0118 Work: 202.555.0119", "+12025550118", ("+12025550119",)),
         ("Tel. privat: +4930901820 Mobil: +12025550119", "+4930901820", ("+12025550119",)),
         ("(202) 555-0116 ext: 4 Mobile: (202) 555-0117", "+12025550117", ()),

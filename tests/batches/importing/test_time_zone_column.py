@@ -16,7 +16,13 @@ from batches.services.preview import preview_list
 from telephony.models import Call
 from tests import make
 from tests.batches.importing import lists
-from voiceops.core.time_zones import find_zone
+from voiceops.core.time_zones import find_zone, zone_names
+from voiceops.core.zone_words import (
+    ABBREVIATIONS,
+    NORTH_AMERICAN_ZONES,
+    ODD_OFFSETS,
+    ZONES_OF_TIMES,
+)
 
 LIST = """phone,Time Zone,name
 +79161234567,Europe/Moscow,Ada
@@ -42,7 +48,19 @@ def zones_of(batch: Batch) -> list[str | None]:
         ("GMT-05:00", "Etc/GMT+5"),
         ("+2", "Etc/GMT-2"),
         ("UTC+15", None),
-        ("UTC+5:30", None),
+        ("UTC+5:30", "Asia/Kolkata"),
+        ("+0545", "Asia/Kathmandu"),
+        ("UTC+5:15", None),
+        ("UTC+0", "UTC"),
+        ("Z", "UTC"),
+        ("Europe / Paris", "Europe/Paris"),
+        ("Tokyo", "Asia/Tokyo"),
+        ("New York", "America/New_York"),
+        ("(GMT+01:00) W. Europe Standard Time", "Europe/Berlin"),
+        ("India Standard Time", "Asia/Kolkata"),
+        ("GMT Standard Time", "Europe/London"),
+        ("MEZ", "CET"),
+        ("IST", None),
         ("EST", "EST"),
         ("CST", None),
         ("nowhere", None),
@@ -54,9 +72,28 @@ def test_time_zones_are_understood_as_people_write_them(text: str, zone: str | N
     assert find_zone(text) == zone
 
 
-@pytest.mark.parametrize("text", ["EST", "edt", "ET", "Eastern", "Eastern Standard Time"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("EST", "edt", "ET", "Eastern", "Eastern Standard Time"),
+        "(GMT-05:00) Eastern Time (US & Canada)",
+    ],
+)
 def test_zones_of_north_america_have_summer_time(text: str) -> None:
     assert find_zone(text, is_north_american=True) == "America/New_York"
+
+
+@pytest.mark.parametrize("text", ["London", "Paris", "Atlantic", "AST"])
+def test_a_word_that_is_also_a_place_of_north_america_with_another_clock_names_none(
+    text: str,
+) -> None:
+    assert find_zone(text, is_north_american=True) is None
+
+
+def test_every_word_for_a_zone_names_one_that_exists() -> None:
+    tables = (NORTH_AMERICAN_ZONES, ABBREVIATIONS, ZONES_OF_TIMES, ODD_OFFSETS)
+
+    assert {zone for table in tables for zone in table.values()} <= zone_names()
 
 
 def test_column_named_time_zone_is_stored_and_stays_a_variable(ours: Workspace) -> None:
