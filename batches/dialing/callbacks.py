@@ -26,6 +26,14 @@ def due_callbacks_of(recipients: Sequence[Recipient]) -> dict[Any, Callback]:
     return callbacks_of(waiting) if waiting else {}
 
 
+def read_callback_numbers(recipients: Sequence[Recipient]) -> None:
+    """Have `number_to_call` of recipients that wait for a callback be the callback's."""
+    callbacks = due_callbacks_of(recipients)
+    for recipient in recipients:
+        if callback := callbacks.get(recipient.pk):
+            recipient.callback_number = callback.phone_number
+
+
 def is_callback(call: Call) -> bool:
     """Return whether a call that is about to be sent was reserved for a callback."""
     dialing = Callback.unscoped.filter(status=Status.DIALING, recipient=call.recipient_id)

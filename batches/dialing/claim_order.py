@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from batches.dialing.callbacks import read_callback_numbers
 from batches.models import Batch, Recipient
 from batches.models.column_roles import PRIORITY
 
@@ -26,6 +27,7 @@ def read_due(
     for stretch in _stretches(batch, due):
         if len(found) < limit:
             found += stretch.select_for_update(skip_locked=True)[: limit - len(found)]
+    read_callback_numbers(found)
     return found
 
 

@@ -23,7 +23,7 @@ from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
 from batches.dialing.claim_order import read_due
 from batches.dialing.gaps import defer_within_gap
 from batches.domain.recipient_transitions import RESERVE, REVIEW_ZONE, SKIP_CLOSED
-from batches.models import Batch, Callback, Recipient
+from batches.models import Batch, Recipient
 from telephony.dialing.budgets import Budget, budget_of_day, close_day_if_spent
 from telephony.dialing.capacity import capacity_of_number
 from telephony.dialing.pacing import calls_ahead
@@ -172,10 +172,7 @@ def reserve_for_batch(
         return []
     recipients = due_recipients(batch, wanted, now)
     callbacks = due_callbacks_of(recipients)
-    calls = [
-        build_call(batch, recipient, owner, now, callbacks.get(recipient.pk))
-        for recipient in recipients
-    ]
+    calls = [build_call(batch, recipient, owner, now) for recipient in recipients]
     Call.unscoped.bulk_create(calls)
     mark_dialing(callbacks, calls)
     # A recipient has one open call at most, which is the one just inserted.
@@ -241,17 +238,8 @@ def _defer(ids: Sequence[UUID], opening: Opening) -> None:
     Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 
-def build_call(
-    batch: Batch,
-    recipient: Recipient,
-    owner: UUID,
-    now: datetime,
-    callback: Callback | None = None,
-) -> Call:
-    """Build the reserved call of one attempt, not saved yet; `owner` is the dispatcher's id.
-
-    A callback may be to another number.
-    """
+def build_call(batch: Batch, recipient: Recipient, owner: UUID, now: datetime) -> Call:
+    """Build the reserved call of one attempt, not saved yet; `owner` is the dispatcher's id."""
     pk = uuid7()
     assert batch.phone_number is not None
     return Call(
@@ -263,7 +251,7 @@ def build_call(
         agent_version_id=batch.agent_version_id,
         number_id=batch.phone_number_id,
         from_number=batch.phone_number.phone_number,
-        to_number=callback.phone_number if callback else recipient.number_to_call,
+        to_number=recipient.number_to_call,
         variables=recipient.variables_in(batch),
         batch_id=batch.pk,
         recipient_id=recipient.pk,

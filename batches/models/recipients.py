@@ -128,6 +128,9 @@ class Recipient(WorkspaceOwned):
     # Only the latest call may move the recipient when it ends.
     last_call_id = models.UUIDField(null=True, blank=True)
 
+    # The number of the callback that it waits for (`batches/dialing/callbacks.py`); no column.
+    callback_number: str | None = None
+
     class Meta(WorkspaceOwned.Meta):
         constraints = [
             models.UniqueConstraint(fields=["batch", "row_number"], name="recipient_row"),
@@ -184,7 +187,9 @@ class Recipient(WorkspaceOwned):
 
     @property
     def number_to_call(self) -> str:
-        """The number that is called next."""
+        """The number that is called next: that of the callback, where it has been read."""
+        if self.callback_number is not None:
+            return self.callback_number
         numbers = [self.phone_number, *self.alternative_numbers]
         return numbers[min(self.number_position, len(numbers) - 1)]
 

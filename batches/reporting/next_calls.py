@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from accounts.models import Workspace
+from batches.dialing.callbacks import read_callback_numbers
 from batches.dialing.calling_windows import opens_at, rules_of
 from batches.dialing.frequency import (
     WAIVED_FOR_CALLBACKS,
@@ -58,6 +59,7 @@ def next_calls(
     those whose calls are over.
     """
     waiting = [recipient for recipient in recipients if recipient.status in WAITING]
+    read_callback_numbers(waiting)
     numbers = {recipient.number_to_call for recipient in waiting}
     known = _Known(
         workspace,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -10,6 +11,7 @@ from accounts.models import Workspace
 from batches.dialing.admission import BatchAdmission
 from batches.dialing.settlement import settle_calls
 from batches.models import Batch, Callback, Recipient
+from batches.reporting.next_calls import NextCall, next_calls
 from batches.services.callbacks import follow_callbacks
 from batches.services.dispositions import apply_dispositions
 from telephony.models import Call, Stage
@@ -49,6 +51,22 @@ def test_it_comes_before_those_that_wait_longer_and_calls_the_other_number(batch
     recipient.refresh_from_db()
     assert (call.recipient_id, call.to_number) == (recipient.pk, "+12025550187")
     assert (callback.status, callback.call_id, recipient.callback_at) == ("dialing", call.pk, None)
+
+
+def test_its_window_is_that_of_the_number_it_calls(batch: Batch) -> None:
+    # Open now in Berlin alone, wherever the recipient's own number is.
+    hour = timezone.now().astimezone(ZoneInfo("Europe/Berlin")).hour
+    span = {"start": f"{hour:02}:00", "end": f"{(hour + 2) % 24:02}:00"}
+    window = {"timezone": "recipient", "spans": [span]}
+    Batch.unscoped.filter(pk=batch.pk).update(calling_window=window)
+    batch.refresh_from_db()
+    recipient = make.recipient(batch, phone_number="+12025550186")
+    make_due(plan(recipient, phone_number="+4930901820"))
+
+    recipient = Recipient.unscoped.select_related("batch__workspace").get(pk=recipient.pk)
+    now = timezone.now()
+    assert next_calls(recipient.workspace, [recipient], now) == [NextCall(now, "waiting")]
+    assert [call.to_number for call in claim(batch)] == ["+4930901820"]
 
 
 @pytest.mark.parametrize(("was_sent", "status"), [(True, "done"), (False, "scheduled")])
