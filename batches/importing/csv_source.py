@@ -90,6 +90,7 @@ def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
             _read_lines(file, delimiter, damaged=form.damaged),
             expected_lines=form.line_count,
             filled_columns=lambda header: _count_filled_columns(path, form, delimiter, header),
+            remarks=(form.remark,) if form.remark else (),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from batches.importing.alphabets import guess_alphabet
 from batches.importing.source import UnreadableUpload
 
 TEXT_CHUNK_BYTES = 1 << 20
@@ -38,10 +39,12 @@ class TextFormat:
     errors: str
     line_count: int
     damaged: bool
+    remark: str | None = None
+    """What the uploader should know about the encoding."""
 
 
 def detect_text_format(path: Path) -> TextFormat:
-    """Detect UTF-8 (with or without BOM), UTF-16, or else Windows-1252 or Latin-1.
+    """Detect UTF-8 (with or without BOM), UTF-16, or else an older encoding of one language.
 
     Raises UnreadableUpload for other files.
     """
@@ -129,9 +132,13 @@ def _examine_narrow(path: Path, encoding: str) -> TextFormat:
     if encoding == "utf-8-sig" or _is_mostly_utf8(path):
         # The few broken rows are rejected one by one.
         return TextFormat(encoding, "surrogateescape", line_count, damaged=True)
+    guess = guess_alphabet(path)
+    if guess is not None and guess.encoding is not None:
+        return TextFormat(guess.encoding, "replace", line_count, has_nul, guess.remark)
     # Windows-1252 leaves five bytes undefined; a file with one of them is Latin-1.
     is_latin = any(_UNDEFINED_IN_CP1252.search(chunk) for chunk in _read_chunks(path))
-    return TextFormat("latin-1" if is_latin else "cp1252", "strict", line_count, has_nul)
+    encoding = "latin-1" if is_latin else "cp1252"
+    return TextFormat(encoding, "strict", line_count, has_nul, guess and guess.remark)
 
 
 def _is_mostly_utf8(path: Path) -> bool:

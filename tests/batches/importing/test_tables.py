@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from batches.importing.alphabets import UNKNOWN
 from batches.importing.source import UnreadableUpload
 from batches.importing.table import open_table
+from batches.importing.text_encoding import detect_text_format
 from tests.batches.importing import lists
 
 Rows = list[tuple[int, list[str]]]
@@ -51,6 +53,59 @@ def test_western_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     _, rows = read(path)
 
     assert rows == [(2, ["+12025550186", "José Müller"])]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header", "name", "read_as"),
+    [
+        ("cp1251", "Имя;Телефон", "Анна Иванова", "Windows-1251 (Cyrillic)"),
+        ("cp1251", "Имя;Телефон".upper(), "Анна Иванова".upper(), "Windows-1251 (Cyrillic)"),
+        ("cp1251", "Ім'я;Телефон", "Євген Шевченко", "Windows-1251 (Cyrillic)"),
+        ("cp1253", "Όνομα;Τηλέφωνο", "Γιώργος Παπαδόπουλος", "Windows-1253 (Greek)"),
+        ("cp1253", "Φύλο;Τηλέφωνο".upper(), "Γιώργος Παπαδόπουλος".upper(), "Windows-1253 (Greek)"),
+        ("cp1255", "שם;טלפון", "דוד לוי", "Windows-1255 (Hebrew)"),
+        ("cp1256", "الاسم;رقم الهاتف", "محمد علي", "Windows-1256 (Arabic)"),
+    ],
+)
+def test_older_encodings_of_other_alphabets_are_detected_and_reported(
+    tmp_path: Path, encoding: str, header: str, name: str, read_as: str
+) -> None:
+    text = f"{header}\r\n{name};+12025550186\r\n"
+    path = lists.text_file(tmp_path, text, encoding=encoding)
+
+    found = read(path)
+
+    assert found == (header.split(";"), [(2, [name, "+12025550186"])])
+    assert detect_text_format(path).remark == (
+        f"The file was read as {read_as}: if names look wrong, save it as CSV UTF-8 and upload it "
+        "again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("shift_jis", "電話番号,名前\n+819012345678,山田太郎\n"),
+        ("gbk", "手机号,姓名\n+8613800138000,王伟\n"),
+        ("euc-kr", "전화번호,이름\n+821012345678,김민준\n"),
+        ("cp874", "โทรศัพท์,ชื่อ\n+66812345678,สมชาย\n"),
+    ],
+)
+def test_an_encoding_that_is_not_known_is_reported(
+    tmp_path: Path, encoding: str, text: str
+) -> None:
+    path = lists.text_file(tmp_path, text, encoding=encoding)
+
+    assert detect_text_format(path).remark == UNKNOWN
+    assert read(path)[1][0][0] == 2
+
+
+@pytest.mark.parametrize("text", ["José Müller, Œuvre, Çelik, Łódź", "“Ñandú” \u2013 €5 … ©"])
+def test_western_lists_are_read_without_a_remark(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(f"phone;name\n+12025550186;{text}\n".encode("cp1252", "replace"))
+
+    assert detect_text_format(path).remark is None
 
 
 def test_decimal_commas_do_not_make_comma_the_delimiter(tmp_path: Path) -> None:
