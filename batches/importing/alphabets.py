@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 SAMPLE_BYTES = 1 << 16
-MIN_LETTERS = 8
+MIN_CHARACTERS = 8
 MIN_TOGETHER_SHARE = 0.7
-MIN_LETTER_SHARE = 0.97
+MIN_OWN_SHARE = 0.97
 MIN_FREQUENT_SHARE = 0.22
 FIRST_BEYOND_ASCII = 0x80
 _TOGETHER = re.compile(rb"[\x80-\xff]{3,}")
@@ -25,7 +25,7 @@ class Alphabet:
 
     encoding: str
     name: str
-    letters: frozenset[int]
+    characters: frozenset[int]
     frequent: frozenset[int]
 
 
@@ -77,13 +77,13 @@ def guess_alphabet(path: Path) -> Guess | None:
     beyond_ascii = Counter(byte for byte in sample if byte >= FIRST_BEYOND_ASCII)
     total = beyond_ascii.total()
     together = sum(map(len, _TOGETHER.findall(sample)))
-    if total < MIN_LETTERS or together < MIN_TOGETHER_SHARE * total:
+    if total < MIN_CHARACTERS or together < MIN_TOGETHER_SHARE * total:
         return None
 
     def share(of: frozenset[int]) -> float:
         return sum(beyond_ascii[byte] for byte in of) / total
 
-    possible = [each for each in ALPHABETS if share(each.letters) >= MIN_LETTER_SHARE]
+    possible = [each for each in ALPHABETS if share(each.characters) >= MIN_OWN_SHARE]
     best = max(possible, key=lambda each: share(each.frequent), default=None)
     if best is None or share(best.frequent) < MIN_FREQUENT_SHARE:
         return Guess(None, UNKNOWN)
