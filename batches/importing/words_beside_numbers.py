@@ -3,7 +3,7 @@
 import re
 
 NUMBER_DIGITS = 6  # a part of a cell with that many digits counts as a number
-MAX_NUMBER_DIGITS = 20  # of a number with what is dialled before and behind it
+MAX_DIALLED_DIGITS = 20  # of a number with what is dialled before and behind it
 # Words that stand between two numbers, in the languages that lists are written in.
 _BETWEEN = "and|or|und|oder|ou|et|y|o|e|of|en|i|lub|ve|veya|и|или|或|和"
 # A label such as "Work:" ends the number before it, but "ext:" goes on with it.
@@ -65,7 +65,7 @@ def has_extension(text: str) -> bool:
 
 def before_short_tail(text: str) -> str | None:
     """Return the number before a last slash with up to three digits behind it; None without."""
-    if count_digits(text) > MAX_NUMBER_DIGITS:
+    if count_digits(text) > MAX_DIALLED_DIGITS:
         return None
     tail = _SHORT_TAIL.match(" ".join(text.split()))
     return tail[1] if tail else None
