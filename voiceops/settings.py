@@ -211,6 +211,8 @@ _database["CONN_MAX_AGE"] = 60
 DATABASES = {"default": _database}
 
 # --- accounts ---
+# Of the login page of the control room, when it was opened by itself.
+LOGIN_REDIRECT_URL = "admin:index"
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["voiceops.core.password_hasher.BoundedArgon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [

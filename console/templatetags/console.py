@@ -1,12 +1,14 @@
 """How pages write numbers, times and codes, and their small components."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.template.defaultfilters import floatformat
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import number_format
@@ -22,6 +24,7 @@ from console.wording.api_sentences import in_page_language
 from console.wording.events import event_words
 from console.wording.languages import API_LANGUAGE
 from console.wording.words import spelt_out, words_for
+from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.amount_words import amount_words
 from voiceops.core.day_words import day_words
 from voiceops.core.lists import MAX_COUNTED_ROWS
@@ -30,6 +33,15 @@ from voiceops.core.prices import limit_micros
 
 register = template.Library()
 SECONDS_A_MINUTE = 60
+# Kind of object in the audit log -> its page.
+AUDITED_PAGES = {
+    "agent": "agent",
+    "batch": "batch",
+    "call": "call",
+    "phonenumber": "number",
+    "webhookendpoint": "webhook",
+}
+CODE = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 DASH = "\N{EN DASH}"  # where there is no value
 register.filter("sentence", sentence)
 register.filter("spelt", spelt_out)
@@ -121,6 +133,22 @@ def setting(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(setting(part) for part in value)
     return str(value)
+
+
+@register.filter
+def changed_to(value: Any) -> str:
+    """What a change of the audit log set, on one line; ids and what is empty say nothing."""
+    text = ", ".join(setting(value).splitlines())
+    if text == DASH or UUID_PATTERN.fullmatch(text):
+        return ""
+    return CODE.sub(lambda found: found[0].replace("_", " "), text)
+
+
+@register.filter
+def page_of(entry: Mapping[str, Any]) -> str:
+    """The page of what an entry of the audit log is about; empty where there is none."""
+    name = AUDITED_PAGES.get(entry["object_type"])
+    return reverse(f"console:{name}", args=[entry["object_id"]]) if name else ""
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """People by their number, callbacks, and the do-not-call list."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from console.forms import Form, filled
 from console.pages import Page, sees_numbers
 from console.templatetags.console import count
 from console.views.new_batch import ListPage, list_of
-from console.views.rows import CAPPED_TOTAL, FilePage, RowsPage
+from console.views.rows import CAPPED_TOTAL, FilePage, RowsPage, all_of
 from console.wording.words import choices_of, countries
 from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import to_e164
@@ -78,6 +79,8 @@ class ContactView(Page):
         return self._show(number, Form())
 
     def post(self, request: HttpRequest, number: str) -> HttpResponse:
+        if "agent_id" in request.POST:
+            return self._call(request, number)
         body = {"phone_number": number, **filled(request.POST, "reason")}
         try:
             self.api.post("/suppressions", body)
@@ -85,22 +88,36 @@ class ContactView(Page):
             return self._show(number, Form.refused(request.POST.dict(), refusal), status=422)
         return self.done(_("This number will not be called."), "person", number=number)
 
-    def _show(self, number: str, form: Form, status: int = 200) -> HttpResponse:
+    def _call(self, request: HttpRequest, number: str) -> HttpResponse:
+        """Call the person with what is known of them."""
+        variables = variables_of(self._calls_with(number), self._lists_with(number))
+        order = {"to": number, "agent_id": request.POST["agent_id"], "variables": variables}
+        try:
+            call = self.api.post("/calls", order)
+        except Refused as refusal:
+            return self.refuse(refusal, "person", number=number)
+        return redirect("console:call", pk=call["id"])
+
+    def _calls_with(self, number: str) -> list[dict[str, Any]]:
         calls = [
             *self.api.get("/calls", to=number, page_size=MAX_ROWS, **CAPPED_TOTAL)["items"],
             *self.api.get("/calls", page_size=MAX_ROWS, **{"from": number}, **CAPPED_TOTAL)[
                 "items"
             ],
         ]
-        calls.sort(key=lambda call: call["created_at"], reverse=True)
+        return sorted(calls, key=lambda call: str(call["created_at"]), reverse=True)
+
+    def _show(self, number: str, form: Form, status: int = 200) -> HttpResponse:
+        calls = self._calls_with(number)
         suppressed = self.api.get("/suppressions", search=number.lstrip("+"), active="true")
         lists = self._lists_with(number)
-        named = (row["variables"] for row in [*calls, *lists] if row["variables"])
+        agents = [agent for agent in all_of(self.api, "/agents") if agent["published_version"]]
         return self.show(
             status=status,
             person=number,
             calls=calls,
-            variables=next(named, {}),
+            variables=variables_of(calls, lists),
+            agents=[(agent["id"], agent["name"]) for agent in agents],
             lists=lists,
             next_call=soonest_call(lists),
             suppressed=[row for row in suppressed["items"] if row["phone_number"] == number],
@@ -117,6 +134,12 @@ class ContactView(Page):
             return []
         items: list[dict[str, Any]] = rows["items"]
         return items
+
+
+def variables_of(calls: list[dict[str, Any]], lists: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the last call, or else the last list, says of a person."""
+    known: Iterator[dict[str, Any]] = (row["variables"] for row in [*calls, *lists])
+    return next(filter(None, known), {})
 
 
 def soonest_call(lists: list[dict[str, Any]]) -> dict[str, Any] | None:

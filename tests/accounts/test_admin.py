@@ -56,6 +56,14 @@ def test_anonymous_visitors_get_the_login_page(db: None) -> None:
     )
 
 
+def test_a_login_page_that_was_opened_by_itself_leads_to_the_overview(staff_user: User) -> None:
+    form = {"username": staff_user.email, "password": make.PASSWORD}
+
+    response = Client().post("/admin/login/", form)
+
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
+
+
 def test_staff_who_add_a_workspace_become_its_admin(staff: Client, staff_user: User) -> None:
     staff.post(
         "/admin/accounts/workspace/add/",

@@ -27,9 +27,9 @@ TEMPLATES = (
     *sorted((ROOT / "templates" / "mail").rglob("*.html")),
     ROOT / "templates" / "error.html",
 )
-# As Django writes a template's sentences: gettext('…'), or ngettext('…', '…', …).
+# As Django writes a template's sentences: gettext('…'), ngettext('…', '…', …), or _('…').
 IN_TEMPLATES = re.compile(
-    r"\b(?P<n>n)?gettext\((?P<text>u?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"))"
+    r"\b(?:(?P<n>n)?gettext|_)\((?P<text>u?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"))"
     r"(?:,\s*(?P<plural>u?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")))?",
     re.DOTALL,
 )

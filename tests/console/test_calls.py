@@ -215,6 +215,31 @@ def test_person_is_put_on_the_do_not_call_list(ours: Workspace) -> None:
     assert not Suppression.unscoped.exists()
 
 
+def test_person_is_called_now_with_what_is_known_of_them(ours: Workspace) -> None:
+    number = "+12025550186"
+    make.phone_number(ours)
+    variables = [{"name": "first_name", "required": True}]
+    agent = make.agent(ours, name="Recall", variables=variables)
+    make.agent(ours, name="Unfinished", published=False)
+    make.call(ours, to_number=number, variables={"first_name": "Ada"})
+    member, manager = (reader(make.member(ours, role)) for role in (Role.MEMBER, Role.MANAGER))
+    page, stranger = f"/console/people/{number}", "/console/people/+12025550187"
+
+    offered = text_of(manager.get(page))
+    called = manager.post(page, {"agent_id": str(agent.pk)})
+    refused = manager.post(stranger, {"agent_id": str(agent.pk)}, follow=True)
+    forbidden = member.post(page, {"agent_id": str(agent.pk)})
+
+    (call,) = Call.unscoped.filter(agent=agent, to_number=number)
+    assert ("Recall" in offered, "Unfinished" in offered) == (True, False)
+    assert (called["Location"], call.variables) == (
+        f"/console/calls/{call.pk}",
+        {"first_name": "Ada"},
+    )
+    assert "Missing required variables: first name." in text_of(refused)
+    assert forbidden.status_code == 403
+
+
 def test_number_is_refused_in_words_beside_the_field(ours: Workspace) -> None:
     browser = reader(make.member(ours, Role.MANAGER))
 

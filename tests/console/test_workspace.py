@@ -202,11 +202,19 @@ def test_window_is_closed_on_holidays_and_on_days_of_ones_own(ours: Workspace) -
 
 
 def test_audit_log_is_in_words(ours: Workspace) -> None:
-    make.audit_entry(ours, action="batch.started")
+    batch = make.batch(ours)
+    target = {"object_type": "batch", "object_id": str(batch.pk)}
+    changes = {"calls_per_second": 2, "inbound_agent_id": str(batch.pk), "fields": ["max_cost"]}
+    make.audit_entry(ours, action="batch.started", **target, changes=changes)
+    browser = reader(make.member(ours, Role.ADMIN))
 
-    text = text_of(reader(make.member(ours, Role.ADMIN)).get("/console/settings/audit"))
+    page = browser.get("/console/settings/audit")
+    german = browser.get("/console/settings/audit", headers={"Accept-Language": "de"})
 
-    assert "VoiceOps itself Batch started" in text
+    assert "VoiceOps itself Batch started" in text_of(page)
+    assert f'<a href="/console/batches/{batch.pk}">Batch started</a>' in page.content.decode()
+    assert "Calls per second: 2; Inbound agent id; Fields: max cost" in text_of(page)
+    assert "VoiceOps selbst Kampagne gestartet" in text_of(german)
 
 
 def test_reader_sets_up_a_second_factor_and_removes_it(ours: Workspace) -> None:

@@ -96,7 +96,7 @@ PAGES = {
     "number": 4,
     "numbers": 4,
     "people": 1,
-    "person": 5,
+    "person": 6,
     "reports": 19,
     "settings": 2,
     "talk": 4,
