@@ -213,7 +213,10 @@ def test_audit_log_is_in_words(ours: Workspace) -> None:
 
     assert "VoiceOps itself Batch started" in text_of(page)
     assert f'<a href="/console/batches/{batch.pk}">Batch started</a>' in page.content.decode()
-    assert "Calls per second: 2; Inbound agent id; Fields: max cost" in text_of(page)
+    # In no order that every database keeps; an id would mean nothing to the reader.
+    for part in ("Calls per second: 2", "Fields: max cost", "Inbound agent id"):
+        assert part in text_of(page)
+    assert str(batch.pk) not in text_of(page)
     assert "VoiceOps selbst Kampagne gestartet" in text_of(german)
 
 
