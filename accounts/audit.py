@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.auth.principal import Principal
 from accounts.models import AuditEntry
+from voiceops.db.compiled_writes import insert_rows
 
 ActorType = AuditEntry.ActorType
 # Of one entry that needs no credentials, such as a failed login, by address and target.
@@ -35,7 +36,7 @@ def record(
     workspace_id = getattr(target, "workspace_id", None)
     if principal is not None:
         workspace_id = principal.workspace.pk if principal.workspace else None
-    return AuditEntry.unscoped.create(
+    entry = AuditEntry(
         workspace_id=workspace_id,
         **_actor(principal or Principal()),
         action=action,
@@ -44,6 +45,8 @@ def record(
         ip=principal.ip if principal else None,
         changes=changes or {},
     )
+    insert_rows([entry])
+    return entry
 
 
 def is_repeated(action: str, *, principal: Principal, target: models.Model | None) -> bool:

@@ -9,6 +9,7 @@ from accounts.api.lookup import not_found
 from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.errors import field_error
 from voiceops.api.fields import UUID_PATTERN, reads_text
+from voiceops.api.kept_reads import Source, find_row
 from voiceops.api.serializers import StrictModelSerializer
 
 
@@ -43,11 +44,19 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         )
         if not is_uuid:
             raise field_error("type_error.uuid")
-        queryset = self.get_queryset()
-        row = queryset.filter(pk=data).first()
+        queryset, workspace = super().get_queryset(), self.context["workspace"]
+        assert queryset is not None
+        row = find_row(
+            Source(
+                key=(type(self.parent), self.field_name),
+                # The statement is kept for every workspace, so the workspace is one of its values.
+                build=lambda values: queryset.filter(**values),
+                values={"workspace": workspace.pk, "pk": data},
+            )
+        )
         if row is None:
             raise not_found(queryset.model)
-        row.workspace = self.context["workspace"]  # which need not be read again
+        row.workspace = workspace  # which need not be read again
         return row
 
 

@@ -3,14 +3,41 @@
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
+from django.db.models import CharField, DateTimeField, UUIDField
+
 from accounts.models import ErasedNumber
 from accounts.services.erased_numbers import ErasedNumbers
 from batches.models import Suppression
 from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
+from voiceops.db.compiled_query import CompiledQuery
 
 Target = tuple[UUID, str]
 """A workspace's id, and a number (E.164) that it might call."""
+
+
+LISTED = CompiledQuery(
+    lambda workspace_id, number, at: (
+        Suppression.unscoped.all().active_at(at).filter(workspace=workspace_id, phone_number=number)
+    ),
+    workspace_id=UUIDField(),
+    number=CharField(),
+    at=DateTimeField(),
+)
+ERASED = CompiledQuery(
+    lambda workspace_id: ErasedNumber.unscoped.filter(workspace=workspace_id).order_by("pk"),
+    workspace_id=UUIDField(),
+)
+
+
+def is_suppressed(workspace_id: UUID, number: str) -> bool:
+    """Return whether the workspace must not call the number (E.164) now, as `find_suppressed` does.
+
+    Every call that is ordered asks it.
+    """
+    if LISTED.rows(workspace_id=workspace_id, number=number, at=database_now()):
+        return True
+    return number in ErasedNumbers(ERASED.rows(workspace_id=workspace_id))
 
 
 def find_suppressed(workspace_id: UUID, numbers: Iterable[str]) -> set[str]:

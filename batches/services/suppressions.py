@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from batches.domain.suppressed_numbers import find_suppressed
+from batches.domain import suppressed_numbers
 from batches.models import Suppression
 from voiceops.core.errors import Conflict, Invalid
 from voiceops.core.pii import mask_number
@@ -28,7 +28,7 @@ class NewSuppression(NamedTuple):
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
     """Return whether the number (E.164) must not be called: it is on the list, or was erased."""
-    return bool(find_suppressed(workspace.pk, [phone_number]))
+    return suppressed_numbers.is_suppressed(workspace.pk, phone_number)
 
 
 def suppress_number(

@@ -5,7 +5,7 @@ starts.
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, UUIDField
 
 from accounts import audit
 from accounts.auth.principal import Principal
@@ -21,6 +21,7 @@ from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
 from voiceops.core.statement_timeouts import disable_statement_timeout
+from voiceops.db.compiled_query import CompiledQuery
 
 Status = Batch.Status
 SCHEDULE_FIELDS = {"start", "scheduled_at"}
@@ -30,6 +31,15 @@ FIXED_AT_START = {"agent": "agent_id", "phone_number": "phone_number_id"}
 IMPORT_FIELDS = {"agent", "column_mapping", "default_country", "on_duplicate", "hidden_rows"}
 # Decide what the columns are called in a prompt, and which of them it needs.
 VARIABLE_FIELDS = {"agent", "column_mapping"}
+
+LOCKED_BATCH = CompiledQuery(
+    lambda pk: (
+        Batch.unscoped.select_for_update(of=("self",))
+        .select_related("workspace", "phone_number")
+        .filter(pk=pk)
+    ),
+    pk=UUIDField(),
+)
 
 
 def update_batch(
@@ -41,9 +51,11 @@ def update_batch(
     without a time and for a mapping that does not fit the list.
     """
     with transaction.atomic():
-        locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace")
         # Locked, so that no order changes its state between the check and the write.
-        batch = locked.get(pk=batch.pk)
+        locked = LOCKED_BATCH.first(pk=batch.pk)
+        if locked is None:
+            raise Batch.DoesNotExist
+        batch = locked
         changes = _real_changes(batch, changes)
         if not changes:
             return batch

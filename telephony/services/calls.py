@@ -32,6 +32,7 @@ from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
 from voiceops.core.pii import mask_number
 from voiceops.db.compiled_query import CompiledQuery
+from voiceops.db.compiled_writes import insert_rows
 
 SuppressionCheck: TypeAlias = Callable[[Workspace, str], bool]
 SUPPRESSION_CHECKS: ExtensionPoint[SuppressionCheck] = ExtensionPoint("suppression checks")
@@ -71,7 +72,7 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     with transaction.atomic():
         require_daily_quota(workspace)
         require_daily_budget(workspace)
-        call.save(force_insert=True)
+        insert_rows([call])
         text = f"A call to {order.to} was ordered"
         timeline.add_event(call, type="queued", text=text, at=call.created_at)
         details = {"to": mask_number(order.to)}

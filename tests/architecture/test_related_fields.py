@@ -31,6 +31,13 @@ def test_a_row_of_the_own_workspace_is_found(ours: Workspace) -> None:
     assert validated(ours, agent_id=str(agent.pk)) == {"agent": agent, "name": "x"}
 
 
+def test_each_workspace_finds_its_own_by_one_statement(ours: Workspace, theirs: Workspace) -> None:
+    for workspace in (ours, theirs, ours):
+        agent = make.agent(workspace)
+
+        assert validated(workspace, agent_id=str(agent.pk))["agent"] == agent
+
+
 def test_foreign_and_unknown_rows_are_both_not_found(ours: Workspace, theirs: Workspace) -> None:
     for foreign in (make.agent(theirs).pk, uuid7()):
         with pytest.raises(NotFound, match=r"^Agent not found$"):

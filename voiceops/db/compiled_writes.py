@@ -166,7 +166,10 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
     with kept_cursor(connection, is_prepared=True) as cursor:
         sql = _insert_sql(model, len(rows), connection, ignore_conflicts=ignore_conflicts)
         cursor.execute(sql, values)
-        return int(cursor.rowcount)
+        count = int(cursor.rowcount)
+    for row in rows:  # as `bulk_create` does it
+        row._state.adding, row._state.db = False, connection.alias
+    return count
 
 
 def _insert_sql(

@@ -3,7 +3,11 @@ from typing import Any
 
 from accounts.models import Workspace
 from accounts.services.erased_numbers import add_erased_number
-from batches.domain.suppressed_numbers import find_suppressed, find_suppressed_targets
+from batches.domain.suppressed_numbers import (
+    find_suppressed,
+    find_suppressed_targets,
+    is_suppressed,
+)
 from tests import make
 from voiceops.core.clock import database_now
 
@@ -32,6 +36,26 @@ def test_erased_numbers_count(ours: Workspace) -> None:
     add_erased_number(ours, ADA)
 
     assert find_suppressed(ours.pk, [ADA, BOB]) == {ADA}
+
+
+def test_one_number_is_judged_as_many_are(ours: Workspace, theirs: Workspace) -> None:
+    now = database_now()
+    make.suppression(ours, phone_number=ADA)
+    make.suppression(ours, phone_number=BOB, expires_at=now - timedelta(seconds=1))
+    add_erased_number(theirs, CAT)
+    add_erased_number(theirs, ADA)
+    workspaces, numbers = (ours, theirs), (ADA, BOB, CAT)
+
+    found = {
+        (workspace.pk, number)
+        for workspace in workspaces
+        for number in numbers
+        if is_suppressed(workspace.pk, number)
+    }
+
+    assert found == {(ours.pk, ADA), (theirs.pk, ADA), (theirs.pk, CAT)}
+    targets = [(workspace.pk, number) for workspace in workspaces for number in numbers]
+    assert found == find_suppressed_targets(targets)
 
 
 def test_query_count_is_constant(
