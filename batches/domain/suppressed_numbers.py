@@ -16,7 +16,7 @@ Target = tuple[UUID, str]
 """A workspace's id, and a number (E.164) that it might call."""
 
 
-LISTED = CompiledQuery(
+SUPPRESSIONS_OF_NUMBER = CompiledQuery(
     lambda workspace_id, number, at: (
         Suppression.unscoped.all().active_at(at).filter(workspace=workspace_id, phone_number=number)
     ),
@@ -24,7 +24,7 @@ LISTED = CompiledQuery(
     number=CharField(),
     at=DateTimeField(),
 )
-ERASED = CompiledQuery(
+ERASED_OF_WORKSPACE = CompiledQuery(
     lambda workspace_id: ErasedNumber.unscoped.filter(workspace=workspace_id).order_by("pk"),
     workspace_id=UUIDField(),
 )
@@ -35,9 +35,9 @@ def is_suppressed(workspace_id: UUID, number: str) -> bool:
 
     Every call that is ordered asks it.
     """
-    if LISTED.rows(workspace_id=workspace_id, number=number, at=database_now()):
+    if SUPPRESSIONS_OF_NUMBER.rows(workspace_id=workspace_id, number=number, at=database_now()):
         return True
-    return number in ErasedNumbers(ERASED.rows(workspace_id=workspace_id))
+    return number in ErasedNumbers(ERASED_OF_WORKSPACE.rows(workspace_id=workspace_id))
 
 
 def find_suppressed(workspace_id: UUID, numbers: Iterable[str]) -> set[str]:
