@@ -4,6 +4,7 @@ Each is one compare-and-set along a transition: of two at once, one wins and the
 """
 
 import time
+from collections import deque
 from datetime import timedelta
 from typing import Any
 
@@ -169,8 +170,15 @@ def cancel_rest_of_stopped() -> None:
     stopped = Batch.unscoped.filter(
         status=Status.STOPPED, ended_at__gt=database_now() - CANCEL_WINDOW
     )
-    for batch in stopped.filter(Exists(waiting)).order_by("pk"):
-        run_isolated(cancel_waiting, batch)
+    left = deque(stopped.filter(Exists(waiting)).order_by("pk"))
+    ends_at = time.monotonic() + CANCEL_SECONDS
+    # In turn, and for no longer than one of them: what else the worker looks after must not wait.
+    while left:
+        batch = left.popleft()
+        if run_isolated(_cancel_chunk, batch) == CANCEL_CHUNK_ROWS:
+            left.append(batch)
+        if time.monotonic() >= ends_at:
+            return
 
 
 def schedule_probe_now(batch: Batch) -> None:

@@ -15,10 +15,11 @@ MAX_AWAITED_BODY_BYTES = 16_384
 MOST_REQUESTS_BYTES = 8_192  # looked at first: few requests are longer
 HEAD_END = b"\r\n\r\n"
 CHUNKS_END = b"\r\n0\r\n\r\n"
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
-CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
-# Its client sends nothing more before it has an answer.
-ASKS_FIRST = re.compile(rb"\r\n(?:expect|upgrade):", re.IGNORECASE)
+BODY_HEADERS = (b"\r\ncontent-length:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nupgrade:")
+BODY_HEADER = re.compile(rb"\r\n(content-length|transfer-encoding|expect|upgrade):([^\r\n]*)")
+# Their client sends nothing more before it has an answer.
+ASKING_HEADERS = {b"expect", b"upgrade"}
+MAX_LENGTH_DIGITS = 12
 
 
 def received_bytes(connection: Any) -> bytes | None:
@@ -53,15 +54,29 @@ def awaited_bytes(received: bytes) -> int:
         # A line that ends otherwise is refused at once.
         is_refused = received.count(b"\n") != received.count(b"\r\n")
         return count if is_refused else count + 1
-    head = received[begin : end + 2]
-    if ASKS_FIRST.search(head):
+    head = received[begin:end].lower()
+    if not any(header in head for header in BODY_HEADERS):  # of most requests
         return count
-    if CHUNKED.search(head):
-        is_enough = CHUNKS_END in received[end:] or count - end > MAX_AWAITED_BODY_BYTES
-        return count if is_enough else count + 1
-    length = CONTENT_LENGTH.search(head)
-    body = min(int(length[1]), MAX_AWAITED_BODY_BYTES) if length else 0
-    return max(count, min(end + len(HEAD_END) + body, MAX_AWAITED_BYTES))
+    return max(count, min(_awaited_with_body(received, head, end), MAX_AWAITED_BYTES))
+
+
+def _awaited_with_body(received: bytes, head: bytes, end: int) -> int:
+    """Return how many bytes are awaited of a request with this head, in lower case, that ends there
+    and says something about a body.
+    """
+    headers = {name: value.strip() for name, value in BODY_HEADER.findall(head)}
+    if headers.keys() & ASKING_HEADERS:
+        return end
+    if b"transfer-encoding" in headers:
+        if b"chunked" not in headers[b"transfer-encoding"]:
+            return end  # it is refused
+        is_enough = received.find(CHUNKS_END, end) >= 0
+        is_enough = is_enough or len(received) - end > MAX_AWAITED_BODY_BYTES
+        return end if is_enough else len(received) + 1
+    length = headers[b"content-length"]
+    is_plain = length.isdigit() and len(length) <= MAX_LENGTH_DIGITS  # what is not is refused
+    body = min(int(length), MAX_AWAITED_BODY_BYTES) if is_plain else 0
+    return end + len(HEAD_END) + body
 
 
 def has_head(received: bytes) -> bool:

@@ -44,11 +44,11 @@ def test_placeholder_is_replaced_once_by_plain_text(
 
 
 def test_hostile_prompt_is_rendered_quickly() -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     render("{{" * 50_000 + " " * 50_000 + "{{ x" * 10_000, {"x": "y"})
 
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ LINE = b"POST /x HTTP/1.1\r\n"
         (LINE + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 1),
         (LINE + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 0),
         (LINE + b"Transfer-Encoding: chunked\r\n\r\n" + b"x" * MAX_AWAITED_BODY_BYTES, 0),
+        (LINE + b"Transfer-Encoding: br\r\n\r\n", 0),
         (LINE + b"x" * MAX_AWAITED_BYTES, 0),
     ],
 )

@@ -273,7 +273,7 @@ async def test_second_delete_room_revives_a_room_that_is_being_deleted(
 ) -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            for attempt in range(10):
+            for attempt in range(50):
                 name = f"room-{attempt}"
                 await lk.room.create_room(api.CreateRoomRequest(name=name))
                 began = time.monotonic()
