@@ -23,6 +23,9 @@ from typing import Any
 QUICK_AT_ONCE = 2  # the second computes while the first waits for the database
 QUICK_SECONDS = 0.02
 CHECK_SECONDS = 0.01
+# Threads that no single caller gets: one whose responses are read slowly, or whose bodies come
+# slowly, would hold all of them for as long as it likes.
+THREADS_FOR_OTHERS = 4
 CALLER_HEAD_BYTES = 8_192  # of a request, in which its credentials are looked for
 SENT_CREDENTIALS = re.compile(rb"\r\n(?:authorization|x-api-key|cookie):([^\r\n]*)", re.IGNORECASE)
 
@@ -36,6 +39,8 @@ class FairThreads:
 
     def __init__(self, max_workers: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers)
+        are_many = max_workers > 2 * THREADS_FOR_OTHERS
+        self._most_of_one = max_workers - THREADS_FOR_OTHERS if are_many else max_workers
         self._lock = threading.Lock()  # guards all that follows
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._running: Counter[str] = Counter()
@@ -82,11 +87,11 @@ class FairThreads:
     def _pop_next(self, run: object) -> tuple[str, Job] | None:
         with self._lock:
             has_place = run in self._quick or len(self._quick) < QUICK_AT_ONCE
-            if not self._waiting or not has_place:
+            caller = min(self._waiting, key=lambda name: self._running[name], default=None)
+            if caller is None or not has_place or self._running[caller] >= self._most_of_one:
                 self._quick.pop(run, None)
                 return None
             self._quick[run] = time.monotonic()
-            caller = min(self._waiting, key=lambda name: self._running[name])
             job = self._waiting[caller].popleft()
             if self._waiting[caller]:
                 self._waiting.move_to_end(caller)

@@ -11,6 +11,7 @@ import pytest
 
 from ops.serving.fair_threads import QUICK_AT_ONCE, FairThreads, find_caller
 from ops.serving.web_worker import SOCKET_STALL_SECONDS, WebWorker
+from tests.ops.processes import becomes_true
 
 ADDRESS = ("203.0.113.9", 50_000)
 
@@ -39,6 +40,30 @@ def test_a_request_passes_those_of_a_caller_who_has_a_thread() -> None:
         future.result(timeout=10)
     assert done == ["calm", *["flood"] * 20]
     threads.shutdown()
+
+
+def test_a_caller_who_holds_many_threads_leaves_some_for_others() -> None:
+    threads = FairThreads(12)
+    gate = threading.Event()
+    held: list[int] = []
+    done: list[int] = []
+
+    def read_slowly(number: int) -> bool:
+        held.append(number)
+        return gate.wait(timeout=30)
+
+    slow = [threads.submit("slow", read_slowly, number) for number in range(30)]
+    try:
+        assert becomes_true(lambda: len(held) == 8, seconds=20)
+        for number in range(4):
+            threads.submit(f"other {number}", done.append, number).result(timeout=20)
+        meanwhile = len(held)
+    finally:
+        gate.set()
+    answers = [future.result(timeout=20) for future in slow]
+    threads.shutdown()
+
+    assert (done, meanwhile, answers) == ([0, 1, 2, 3], 8, [True] * 30)
 
 
 def test_callers_without_a_thread_are_served_in_turn() -> None:
