@@ -54,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("console/batches/<uuid:pk>/append", new_batch.AppendView.as_view(), name="append"),
     path("console/batches/<uuid:pk>/order/<str:order>", batches.OrderView.as_view(), name="order"),
+    path("console/batches/<uuid:pk>/clone", batches.CloneView.as_view(), name="clone"),
     path("console/batches/<uuid:pk>/budget", batches.BudgetView.as_view(), name="budget"),
     path("console/batches/<uuid:pk>/file/<str:name>", batches.FileView.as_view(), name="file"),
     path("console/calls", calls.CallsView.as_view(), name="calls"),

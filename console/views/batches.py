@@ -15,7 +15,7 @@ from accounts.roles import Role
 from batches.reporting.reasons import BATCH_REASONS, ROW_REASONS, explain
 from console import charts
 from console.api import Refused
-from console.forms import amount_of, as_number, refusal_text, sentence
+from console.forms import amount_of, as_number, filled, refusal_text, sentence
 from console.pages import Page
 from console.wording.words import choices_of
 
@@ -58,6 +58,11 @@ class BatchView(Page):
             agent=self._find(f"/agents/{batch['agent_id']}"),
             number=self._find(f"/phone-numbers/{batch['phone_number_id']}"),
             budget=amount_of(batch["max_cost"]),
+            is_over=batch["status"] in FINAL,
+            cloned=[
+                ("unreached", _("Those who were not reached")),
+                ("all", _("Everybody on the list")),
+            ],
             tab="progress",
         )
 
@@ -140,6 +145,21 @@ class BudgetView(Page):
         except Refused as refusal:
             return self.refuse(refusal, "batch", pk=pk)
         return self.done(_("The budget is saved."), "batch", pk=pk)
+
+
+class CloneView(Page):
+    """Makes a batch of those of this one who are to be called again."""
+
+    required_role = Role.MANAGER
+    section = "batches"
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        try:
+            batch = self.api.post(f"/batches/{pk}/clone", filled(request.POST, "only"))
+        except Refused as refusal:
+            return self.refuse(refusal, "batch", pk=pk)
+        text = _("The new batch is ready. Nobody is called before you start it.")
+        return self.done(text, "batch", pk=batch["id"])
 
 
 class FileView(Page):

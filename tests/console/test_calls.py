@@ -208,9 +208,12 @@ def test_person_is_put_on_the_do_not_call_list(ours: Workspace) -> None:
 
     browser.post(page, {"reason": "asked for it"})
     after = text_of(browser.get(page))
+    lift = f'action="/console/do-not-call/{Suppression.unscoped.get().pk}/lift"'
+    is_offered = lift in browser.get(page).content.decode()
     lifted = browser.post(f"/console/do-not-call/{Suppression.unscoped.get().pk}/lift")
 
     assert "On the do-not-call list : asked for it" in after
+    assert is_offered
     assert lifted["Location"] == "/console/do-not-call"
     assert not Suppression.unscoped.exists()
 

@@ -43,6 +43,7 @@ ROLES: dict[str, tuple[int, int]] = {
     "append": (NO_ONE, Role.MANAGER),
     "order": (Role.MANAGER, Role.MANAGER),
     "budget": (NO_ONE, Role.MANAGER),
+    "clone": (NO_ONE, Role.MANAGER),
     "file": (Role.MANAGER, NO_ONE),
     "calls": (Role.MEMBER, NO_ONE),
     "calls-file": (Role.MANAGER, NO_ONE),
@@ -80,7 +81,17 @@ ROLES: dict[str, tuple[int, int]] = {
 # Address -> the row that its `pk` names.
 ROWS: dict[str, Callable[[Workspace], Any]] = {
     **dict.fromkeys(
-        ("batch", "batch-people", "batch-refused", "decision", "append", "order", "budget", "file"),
+        (
+            "batch",
+            "batch-people",
+            "batch-refused",
+            "decision",
+            "append",
+            "order",
+            "budget",
+            "file",
+            "clone",
+        ),
         make.batch,
     ),
     **dict.fromkeys(("call", "recording", "call-order"), make.call),
