@@ -82,8 +82,8 @@ class AgentView(Page):
 
 
 class AgentOrderView(Page):
-    """Rehearses, replays or publishes the draft, puts an earlier version in its place, or lets it
-    call.
+    """Rehearses, replays, copies or publishes the draft, puts an earlier version in its place, or
+    lets it call.
     """
 
     required_role = Role.MANAGER
@@ -96,6 +96,8 @@ class AgentOrderView(Page):
             return self._rehearse(pk, {"replay": request.POST.getlist("call")})
         if order == "call":
             return self._call(request, pk)
+        if order == "duplicate":
+            return self._duplicate(pk)
         version = request.POST.get("version", "")
         bodies: dict[str, Any] = {
             "publish": None,
@@ -109,6 +111,14 @@ class AgentOrderView(Page):
             return self.refuse(refusal, "agent", pk=pk)
         text = _("Version %(number)s is published: the next calls use it.")
         return self.done(text % {"number": agent["published_version"]}, "agent", pk=pk)
+
+    def _duplicate(self, pk: UUID) -> HttpResponse:
+        try:
+            copy = self.api.post(f"/agents/{pk}/duplicate")
+        except Refused as refusal:
+            return self.refuse(refusal, "agent", pk=pk)
+        text = _("This is the copy. It talks on calls once it is published.")
+        return self.done(text, "agent", pk=copy["id"])
 
     def _rehearse(self, pk: UUID, body: Mapping[str, Any]) -> HttpResponse:
         try:

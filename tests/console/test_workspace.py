@@ -27,6 +27,20 @@ def test_agent_is_drafted_changed_and_published(ours: Workspace) -> None:
     assert Agent.unscoped.get().published_version is not None
 
 
+def test_agent_is_duplicated_as_a_draft(ours: Workspace) -> None:
+    agent = make.agent(ours, name="Reception")
+    browser = reader(make.member(ours, Role.MANAGER))
+    path = f"/console/agents/{agent.pk}/order/duplicate"
+
+    page = browser.post(path, follow=True)
+
+    copy = Agent.unscoped.exclude(pk=agent.pk).get()
+    assert (copy.name, copy.published_version) == ("Reception (copy)", None)
+    assert page.request["PATH_INFO"] == f"/console/agents/{copy.pk}"
+    assert "This is the copy. It talks on calls once it is published." in text_of(page)
+    assert f'action="{path}"' in browser.get(f"/console/agents/{agent.pk}").content.decode()
+
+
 def test_publishing_displays_what_changes(ours: Workspace) -> None:
     agent = make.agent(ours)
     browser = reader(make.member(ours, Role.MANAGER))
