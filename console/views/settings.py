@@ -14,6 +14,7 @@ from console.api import Refused
 from console.forms import Form, amount_of, as_number, filled
 from console.pages import Page
 from console.views.rows import FilePage, RowsPage
+from console.wording.events import event_choices
 from console.wording.words import choices_of, countries, weekdays
 from voiceops.core.prices import currency
 from voiceops.core.time_zones import zone_names
@@ -139,7 +140,7 @@ class AuditView(RowsPage):
     filters = ("action", "from", "to")
 
     def besides(self, page: Any) -> dict[str, Any]:
-        return {"tab": "audit"}
+        return {"tab": "audit", "actions": event_choices()}
 
 
 class AuditFileView(FilePage):

@@ -15,6 +15,7 @@ EVENT_WORDS: dict[str, str | Promise] = {
     "agent.updated": _("Agent changed"),
     "api_key.created": _("API key made"),
     "api_key.revoked": _("API key revoked"),
+    "audit_log.exported": _("Audit log downloaded"),
     "batch.appended": _("Rows appended to a batch"),
     "batch.cloned": _("Batch copied"),
     "batch.completed": _("Batch completed"),
@@ -39,9 +40,7 @@ EVENT_WORDS: dict[str, str | Promise] = {
     "call.recording_ready": _("Recording of a call ready"),
     "call.started": _("Call started"),
     "call.transferred": _("Call transferred"),
-    "audit_log.exported": _("Audit log downloaded"),
     "calls.exported": _("Calls downloaded"),
-    "suppressions.exported": _("Do-not-call list downloaded"),
     "callback.cancelled": _("Callback cancelled"),
     "callback.done": _("Callback done"),
     "callback.missed": _("Callback missed"),
@@ -87,6 +86,7 @@ EVENT_WORDS: dict[str, str | Promise] = {
     "suppression.import_started": _("Import of the do-not-call list begun"),
     "suppression.imported": _("Do-not-call list imported"),
     "suppression.lifted": _("Number taken off the do-not-call list"),
+    "suppressions.exported": _("Do-not-call list downloaded"),
     "user.address_proven": _("E-mail address proven"),
     "user.logged_in": _("Signed in"),
     "user.logged_out": _("Signed out"),
@@ -110,3 +110,9 @@ EVENT_WORDS: dict[str, str | Promise] = {
 def event_words(code: str) -> str:
     """Return what happened in words; a code that is not known is spelt out."""
     return str(EVENT_WORDS.get(code) or spelt_out(code))
+
+
+def event_choices() -> list[tuple[str, str]]:
+    """Return everything that may have happened with its words, in their order, for a select."""
+    choices = [(code, str(words)) for code, words in EVENT_WORDS.items()]
+    return sorted(choices, key=lambda choice: choice[1].casefold())

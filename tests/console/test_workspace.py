@@ -224,6 +224,10 @@ def test_audit_log_is_in_words(ours: Workspace) -> None:
 
     page = browser.get("/console/settings/audit")
     german = browser.get("/console/settings/audit", headers={"Accept-Language": "de"})
+    chosen = [
+        text_of(browser.get(f"/console/settings/audit?action={action}"))
+        for action in ("batch.started", "batch.stopped")
+    ]
 
     assert "VoiceOps itself Batch started" in text_of(page)
     assert f'<a href="/console/batches/{batch.pk}">Batch started</a>' in page.content.decode()
@@ -232,6 +236,7 @@ def test_audit_log_is_in_words(ours: Workspace) -> None:
         assert part in text_of(page)
     assert str(batch.pk) not in text_of(page)
     assert "VoiceOps selbst Kampagne gestartet" in text_of(german)
+    assert ["Nothing fits." in text for text in chosen] == [False, True]
 
 
 def test_reader_sets_up_a_second_factor_and_removes_it(ours: Workspace) -> None:
