@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from batches.importing.cells import BlockCheck, clean_cells
+from batches.importing.phone_columns import find_header
 from batches.importing.source import (
     MAX_CELL_CHARACTERS,
     UNREADABLE_ROW,
@@ -111,9 +112,10 @@ def _detect_delimiter(path: Path, form: TextFormat) -> tuple[str, int]:
 def _delimiter_score(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
     """Rate a delimiter: more than one column, rows as wide as the header, and a wide header."""
     try:
-        widths = [len(cells) for cells in csv.reader(sample, delimiter=delimiter) if cells]
+        rows = [cells for cells in csv.reader(sample, delimiter=delimiter) if cells]
     except csv.Error:
         return False, 0.0, 0
+    widths = [len(cells) for cells in rows[find_header(rows) :]]
     if not widths:
         return False, 0.0, 0
     return widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0]

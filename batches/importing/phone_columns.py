@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batches.importing.phones import ParsedNumber, PhoneParser
+from batches.importing.words_beside_numbers import count_digits
 from voiceops.core.phone_numbers import normalize_spelling
 
 SAMPLE_ROWS = 200
@@ -18,6 +19,8 @@ MIN_GOOD_SHARE = 0.8  # of a column's cells, for a column that only its content 
 MIN_FILLED_SHARE = 0.5
 MIN_PHONE_DIGITS = 7
 MAX_ALPHABETIC = 4  # as in "tel:"
+DATE_DIGITS = 8
+MAX_TITLE_ROWS = 10  # above the columns' names
 MIN_NAMED_SHARE = 0.5  # of the cells of a column with the name of one
 PHONE_NAMES = (
     "phone",
@@ -121,6 +124,26 @@ class Content:
             and count >= MIN_GOOD_SHARE * self.filled
             and self.filled >= MIN_FILLED_SHARE * self.rows
         )
+
+
+def find_header(rows: Sequence[Sequence[Any]]) -> int:
+    """Return the position of the row with the columns' names: the first, or one below titles.
+
+    A title is a row with one filled cell. Below it must be a row that names a phone column.
+    """
+    for at, row in enumerate(rows[: MAX_TITLE_ROWS + 1]):
+        filled = [text for cell in row if (text := str(cell if cell is not None else "").strip())]
+        names_phone = any(_is_phone_name(text) for text in filled)
+        if len(filled) > 1:
+            return at if names_phone else 0
+        if names_phone or any(_is_number(text) for text in filled):
+            return 0
+    return 0
+
+
+def _is_number(text: str) -> bool:
+    """Whether a title is a number instead: it has more digits than a date."""
+    return PHONE_LIKE.match(text) is not None and count_digits(text) > DATE_DIGITS
 
 
 def guess_phone_columns(
@@ -228,6 +251,10 @@ def _is_named_like_phone(name: str) -> bool:
         return False
     text = unicodedata.normalize("NFKC", name).lower()
     return bool(words & PHONE_WORDS) or any(part in text for part in PHONE_PARTS)
+
+
+def _is_phone_name(name: str) -> bool:
+    return normalize_name(name) in PHONE_NAMES or _is_named_like_phone(name)
 
 
 def _words(name: str) -> set[str]:

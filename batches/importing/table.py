@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from batches.importing.columns import (
 )
 from batches.importing.csv_source import open_delimited
 from batches.importing.json_source import RECIPIENTS_SUFFIX, open_recipients
-from batches.importing.phone_columns import SAMPLE_ROWS
+from batches.importing.phone_columns import MAX_TITLE_ROWS, SAMPLE_ROWS, find_header
 from batches.importing.source import Line, Source, UnreadableUpload
 from batches.importing.xlsx_source import open_workbook
 from batches.models.column_roles import ROLES
@@ -69,6 +69,8 @@ def open_table(
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY_FILE)
     with _open_source(path, max_rows, hidden_rows) as source:
+        if path.suffix != RECIPIENTS_SUFFIX:
+            source = _without_titles(source, mapping or {})
         header = _read_header(source)
         # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
@@ -110,6 +112,22 @@ def _open_source(path: Path, max_rows: int, hidden_rows: str) -> Iterator[Source
         opened = open_delimited(path, max_rows=max_rows)
     with opened as source:
         yield source
+
+
+def _without_titles(source: Source, mapping: Mapping[str, str | None]) -> Source:
+    """Return the list from its header on, with a remark on the rows that stand above it."""
+    filled = (line for line in source.lines if has_content(line))
+    first = list(islice(filled, MAX_TITLE_ROWS + 1))
+    at = find_header([cells for _, cells, _ in first])
+    # Who maps a column by the first row's name means that row.
+    if any(str(cell).strip() in mapping for _, cells, _ in first[:1] for cell in cells):
+        at = 0
+    remarks = source.remarks
+    if at:
+        title = next(str(cell).strip() for cell in first[0][1] if str(cell or "").strip())
+        rows = "1 row" if at == 1 else f"{at} rows"
+        remarks = (*remarks, f"{rows} above the column names left out: {join_names([title])}")
+    return replace(source, lines=chain(first[at:], source.lines), remarks=remarks)
 
 
 def _read_header(source: Source) -> list[Any]:

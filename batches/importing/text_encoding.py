@@ -20,6 +20,19 @@ OLD_EXCEL = (
     "The file is unreadable: it is an old Excel workbook (.xls) or protected by a password. "
     "Save it as XLSX without a password and upload it again."
 )
+# Text, but no list: how it begins, and what to do.
+_OTHER_KINDS = (
+    (rb"%PDF|\{\\rtf", NOT_A_SPREADSHEET),
+    (
+        rb"BEGIN:VCARD",
+        "The file is an address book (vCard), not a list: export it as CSV and upload that.",
+    ),
+    (
+        rb"\[\s*[{\[\]]|\{\s*\"",
+        "The file is JSON, not a list: send the recipients in the body of the request, or upload "
+        "them as CSV.",
+    ),
+)
 _OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -57,6 +70,9 @@ def detect_text_format(path: Path) -> TextFormat:
     # HTML saved under a spreadsheet's name is text, but no list.
     if b"\0" in head or not _is_mostly_text(head) or head.lstrip()[:1] == b"<":
         raise UnreadableUpload(NOT_A_SPREADSHEET)
+    for beginning, refusal in _OTHER_KINDS:
+        if re.match(beginning, head.removeprefix(codecs.BOM_UTF8).lstrip(), re.IGNORECASE):
+            raise UnreadableUpload(refusal)
     return _examine_narrow(path, "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8")
 
 

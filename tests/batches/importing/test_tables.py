@@ -108,6 +108,59 @@ def test_western_lists_are_read_without_a_remark(tmp_path: Path, text: str) -> N
     assert detect_text_format(path).remark is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Customers of June\n\nphone,name\n+12025550186,Ada\n",
+        "Customers of June,\n2027-06-01,\nPhone 1 - Value,name\n+12025550186,Ada\n",
+        "Kunden; \nTelefon;Name\n+12025550186;Ada\n",
+    ],
+)
+def test_titles_above_the_column_names_are_left_out_and_reported(tmp_path: Path, text: str) -> None:
+    with open_table(lists.text_file(tmp_path, text), max_rows=LIMIT) as table:
+        rows = list(table.lines)
+
+    assert table.columns.phone_index == 0
+    assert [cells for _, cells, _ in rows] == [["+12025550186", "Ada"]]
+    assert rows[0][0] == text.splitlines().index(text.splitlines()[-1]) + 1
+    [remark] = table.remarks
+    title = text.splitlines()[0].strip(",; ")
+    assert remark.endswith(f" above the column names left out: {title}")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("phone\n+12025550186\n+12025550187,+12025550188\n", ["phone"]),
+        ("leads\n+12025550186\n+12025550187\n", ["leads"]),
+        ("leads,\n+12025550186,call her mobile\n", ["leads", "column 2"]),
+        ("+12025550185\nphone,name\n+12025550186,Ada\n", None),
+    ],
+)
+def test_a_row_of_one_cell_is_no_title_without_names_below_it(
+    tmp_path: Path, text: str, names: list[str] | None
+) -> None:
+    path = lists.text_file(tmp_path, text)
+
+    if names is None:
+        assert "its first row holds a number" in sentence(path)
+    else:
+        assert read(path)[0] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "beginning"),
+    [
+        ("BEGIN:VCARD\nFN:Ada\nTEL:+12025550186\nEND:VCARD\n", "The file is an address book"),
+        ('[{"phone": "+12025550186"}]\n', "The file is JSON"),
+        ('\n{ "recipients": []}\n', "The file is JSON"),
+        ("%PDF-1.4\n", "The file is unreadable"),
+    ],
+)
+def test_other_kinds_of_files_are_named(tmp_path: Path, text: str, beginning: str) -> None:
+    assert sentence(lists.text_file(tmp_path, text)).startswith(beginning)
+
+
 def test_decimal_commas_do_not_make_comma_the_delimiter(tmp_path: Path) -> None:
     path = lists.text_file(tmp_path, "phone;balance\n+12025550186;1,50\n+12025550187;2,50\n")
 
