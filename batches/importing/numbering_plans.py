@@ -145,11 +145,10 @@ def national_plan(region: str) -> NationalPlan | None:
 def calling_codes() -> dict[str, str]:
     """Map the first two digits of an international number to its calling code.
 
-    "" where two digits do not decide.
+    "" where two digits do not decide. No calling code begins with a zero.
     """
     codes = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
     table = {}
-    for first in range(100):
-        digits = f"{first:02d}"
+    for digits in map(str, range(10, 100)):
         table[digits] = next((prefix for prefix in (digits[:1], digits) if prefix in codes), "")
     return table

@@ -152,9 +152,9 @@ class PhoneParser:
         alone = without_kind(repaired)
         if refusal := self._refuse_non_numbers(alone) or self._refuse_tails(alone):
             return refusal
-        has_zeros = alone.startswith("00")
+        has_zeros = alone.startswith(("00", "+00"))
         if has_zeros:
-            alone = "+" + alone[2:].lstrip(" -.(")
+            alone = "+" + alone.removeprefix("+")[2:].lstrip(" -.(")
 
         verdict = self._parse_with_library(" ".join(alone.split()))
         if isinstance(verdict, RefusedNumber):

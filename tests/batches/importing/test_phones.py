@@ -48,6 +48,8 @@ def test_all_spellings_give_the_same_number(country: str | None, text: str) -> N
         '="+12025550186"',
         "tel:+1-202-555-0186",
         "callto:+12025550186",
+        "+0012025550186",
+        "+00 1 (202) 555-0186",
         "Mobile: +1 202 555 0186",
         "Tel. (202) 555-0186",
         "+1 202 555 0186 (work)",
@@ -147,6 +149,12 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "0125550186/0135550186",
             "invalid_number",
             "“0125550186/0135550186” holds more than one number: keep one of them",
+        ),
+        (
+            None,
+            "+0201001234567",
+            "invalid_number",
+            "“+0201001234567” begins with a country code that does not exist",
         ),
         (
             "US",
@@ -359,3 +367,16 @@ def test_label_between_two_numbers_belongs_to_the_second(
     text: str, first: str, others: tuple[str, ...]
 ) -> None:
     assert PhoneParser("US").parse(text) == ParsedNumber(first, others=others)
+
+
+def test_no_plain_number_has_a_zero_behind_its_plus() -> None:
+    parser = PhoneParser()
+
+    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        number = phonenumbers.example_number_for_non_geo_entity(code)
+        region = phonenumbers.region_code_for_country_code(code)
+        number = number or phonenumbers.example_number(region)
+        if number is not None:
+            digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+            assert parser.parse_plain(f"+0{digits}") is None
+            assert parser.parse_plain(f"+00{digits}") is None
