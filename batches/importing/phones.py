@@ -118,6 +118,8 @@ class PhoneParser:
         if head is None:
             return None
         code = head or digits[1:4]
+        if not (head or (code.isascii() and code.isdigit())):
+            return None
         return digits if dialable_pattern(code).match(digits, 1 + len(code)) else None
 
     def _parse_plain_national(self, digits: str) -> str | None:

@@ -367,16 +367,3 @@ def test_label_between_two_numbers_belongs_to_the_second(
     text: str, first: str, others: tuple[str, ...]
 ) -> None:
     assert PhoneParser("US").parse(text) == ParsedNumber(first, others=others)
-
-
-def test_no_plain_number_has_a_zero_behind_its_plus() -> None:
-    parser = PhoneParser()
-
-    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-        number = phonenumbers.example_number_for_non_geo_entity(code)
-        region = phonenumbers.region_code_for_country_code(code)
-        number = number or phonenumbers.example_number(region)
-        if number is not None:
-            digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
-            assert parser.parse_plain(f"+0{digits}") is None
-            assert parser.parse_plain(f"+00{digits}") is None
