@@ -133,11 +133,11 @@ def find_header(rows: Sequence[Sequence[Any]]) -> int:
     """
     for at, row in enumerate(rows[: MAX_TITLE_ROWS + 1]):
         filled = [text for cell in row if (text := str(cell if cell is not None else "").strip())]
-        names_phone = any(_is_phone_name(text) for text in filled)
-        if len(filled) > 1:
-            return at if names_phone else 0
-        if names_phone or any(_is_number(text) for text in filled):
+        if any(_is_number(text) for text in filled):
             return 0
+        names_phone = any(_is_phone_name(text) for text in filled)
+        if len(filled) > 1 or names_phone:
+            return at if names_phone and len(filled) > 1 else 0
     return 0
 
 

@@ -133,7 +133,7 @@ def test_titles_above_the_column_names_are_left_out_and_reported(tmp_path: Path,
     [
         ("phone\n+12025550186\n+12025550187,+12025550188\n", ["phone"]),
         ("leads\n+12025550186\n+12025550187\n", ["leads"]),
-        ("leads,\n+12025550186,call her mobile\n", ["leads", "column 2"]),
+        ("leads,\n+12025550186,her mobile\n", ["leads", "column 2"]),
         ("+12025550185\nphone,name\n+12025550186,Ada\n", None),
     ],
 )
