@@ -1,6 +1,7 @@
 """Which numbers a workspace must not call: those on its suppression list and those it erased."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import CharField, DateTimeField, UUIDField
@@ -48,22 +49,31 @@ def find_suppressed(workspace_id: UUID, numbers: Iterable[str]) -> set[str]:
 
 def find_suppressed_targets(targets: Collection[Target]) -> set[Target]:
     """Return those of the targets that must not be called now."""
+    return set(find_expiries(targets))
+
+
+def find_expiries(targets: Collection[Target]) -> dict[Target, datetime | None]:
+    """Return the targets that must not be called now, each with until when; None is for ever."""
     # Workspaces times numbers may be more than the targets: that is filtered below.
     workspaces = {workspace_id for workspace_id, _ in targets}
     numbers = list({number for _, number in targets})
     active = Suppression.unscoped.all().active_at(database_now())
-    listed: set[Target] = set()
+    listed: dict[Target, datetime | None] = {}
     for chunk in chunked(numbers):
         rows = active.filter(workspace__in=workspaces, phone_number__in=chunk)
-        listed.update(rows.values_list("workspace_id", "phone_number"))
+        columns = rows.values_list("workspace_id", "phone_number", "expires_at")
+        listed |= {(workspace_id, number): until for workspace_id, number, until in columns}
 
     # Of erased numbers only keyed hashes are left, which no query can match.
     erased = _erased_numbers(workspaces)
-    return {
-        (workspace_id, number)
-        for workspace_id, number in targets
-        if (workspace_id, number) in listed or number in erased.get(workspace_id, ())
-    }
+    found: dict[Target, datetime | None] = {}
+    for target in targets:
+        workspace_id, number = target
+        if number in erased.get(workspace_id, ()):
+            found[target] = None
+        elif target in listed:
+            found[target] = listed[target]
+    return found
 
 
 def _erased_numbers(workspaces: Collection[UUID]) -> dict[UUID, ErasedNumbers]:

@@ -21,7 +21,7 @@ from batches.dialing.frequency import (
     recent_at,
 )
 from batches.dialing.gaps import MIN_GAP, Gaps
-from batches.domain.suppressed_numbers import find_suppressed
+from batches.domain.suppressed_numbers import Target, find_expiries
 from batches.models import Batch, Recipient
 from batches.reporting.reasons import EXPLANATIONS, waiting_reason
 from telephony.dialing.capacity import quota_frees_at
@@ -46,7 +46,8 @@ class _Known:
 
     workspace: Workspace
     now: datetime
-    suppressed: Collection[str]
+    suppressed: Mapping[Target, datetime | None]
+    """Until when numbers are suppressed; None is for ever."""
     attempts: Mapping[str, Collection[Attempt]]
     gaps: Gaps
     quota_frees_at: datetime | None
@@ -64,7 +65,7 @@ def next_calls(
     known = _Known(
         workspace,
         now,
-        suppressed=find_suppressed(workspace.pk, numbers) if numbers else set(),
+        suppressed=find_expiries([(workspace.pk, each) for each in numbers]) if numbers else {},
         attempts=attempts_by_number(workspace, numbers, [each.batch for each in waiting]),
         gaps=Gaps(workspace, numbers, now),
         quota_frees_at=quota_frees_at(workspace, now) if waiting else None,
@@ -78,15 +79,24 @@ def _next_call(recipient: Recipient, known: _Known) -> NextCall | None:
         return NextCall(None, recipient.reason or rule)
     if recipient.status not in WAITING:
         return None
-    if recipient.number_to_call in known.suppressed:
-        return NextCall(None, "suppressed")
     begin = _begin_of(recipient.batch, known.now)
-    if begin is None:
-        return NextCall(None, rule)
-    call = _when_open(recipient, _earliest(recipient, NextCall(begin, rule), known))
+    call = NextCall(None, rule)
+    if begin is not None:
+        call = _when_open(recipient, _earliest(recipient, NextCall(begin, rule), known))
+    if _is_suppressed(recipient, call.at, known):
+        return NextCall(None, "suppressed")
     # Counted for that time: by then a call of today may be more than a day ago.
     refusal = None if call.at is None else _refusal(recipient, call.at, known)
     return call if refusal is None else NextCall(None, refusal)
+
+
+def _is_suppressed(recipient: Recipient, at: datetime | None, known: _Known) -> bool:
+    """Return whether the number is suppressed at that time, or now, if there is none."""
+    target = (known.workspace.pk, recipient.number_to_call)
+    if target not in known.suppressed:
+        return False
+    until = known.suppressed[target]
+    return until is None or at is None or at < until
 
 
 def _begin_of(batch: Batch, now: datetime) -> datetime | None:

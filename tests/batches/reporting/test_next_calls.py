@@ -45,8 +45,9 @@ class Queue:
 
     def takes(self, recipient: Recipient, at: datetime) -> str | None:
         """Return what comes of a claim then: `sent`, the refusal of the last check, or None."""
-        for module in ("batches.dialing.reservation", "batches.dialing.frequency"):
-            self._patch.setattr(f"{module}.database_now", lambda: at)
+        modules = ("dialing.reservation", "dialing.frequency", "domain.suppressed_numbers")
+        for module in modules:
+            self._patch.setattr(f"batches.{module}.database_now", lambda: at)
         self._patch.setattr("telephony.dialing.capacity.database_now", lambda: at)
         batch = Batch.unscoped.get(pk=recipient.batch_id)
         assert batch.phone_number_id is not None
@@ -181,6 +182,24 @@ def test_a_cap_that_has_passed_when_the_window_opens_leaves_nobody_out(ours: Wor
 
     assert passed == NextCall(datetime(2027, 3, 2, 14, 0, tzinfo=UTC), "window_closed")
     assert capped == NextCall(None, "daily_cap")
+
+
+@pytest.mark.parametrize(
+    ("ends_after", "comes_of_it"),
+    [(timedelta(hours=1), "sent"), (timedelta(hours=3), "suppressed")],
+)
+def test_a_suppression_counts_if_it_holds_when_the_person_is_called(
+    ends_after: timedelta, comes_of_it: str, ours: Workspace, queue: Queue
+) -> None:
+    now = timezone.now()
+    at = now + timedelta(hours=2)
+    batch = make.batch(ours, status=Batch.Status.RUNNING)
+    recipient = make.recipient(batch, phone_number=NUMBER, due_at=at, status="retrying")
+    make.suppression(ours, phone_number=NUMBER, expires_at=now + ends_after)
+
+    is_held = comes_of_it == "suppressed"
+    assert said(recipient, now) == (NextCall(None, "suppressed") if is_held else (at, "retry"))
+    assert queue.takes(recipient, at) == comes_of_it
 
 
 def test_a_list_that_has_paused_itself_tries_a_call_by_itself(
