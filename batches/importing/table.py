@@ -68,9 +68,7 @@ def open_table(
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY_FILE)
-    with _open_source(path, max_rows, hidden_rows) as source:
-        if path.suffix != RECIPIENTS_SUFFIX:
-            source = _without_titles(source, mapping or {})
+    with _open_source(path, max_rows, hidden_rows, mapping or {}) as source:
         header = _read_header(source)
         # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
@@ -101,7 +99,9 @@ def has_content(line: Line) -> bool:
 
 
 @contextmanager
-def _open_source(path: Path, max_rows: int, hidden_rows: str) -> Iterator[Source]:
+def _open_source(
+    path: Path, max_rows: int, hidden_rows: str, mapping: Mapping[str, str | None]
+) -> Iterator[Source]:
     with path.open("rb") as file:
         signature = file.read(4)
     if path.suffix == RECIPIENTS_SUFFIX:
@@ -111,7 +111,8 @@ def _open_source(path: Path, max_rows: int, hidden_rows: str) -> Iterator[Source
     else:
         opened = open_delimited(path, max_rows=max_rows)
     with opened as source:
-        yield source
+        is_json = path.suffix == RECIPIENTS_SUFFIX
+        yield source if is_json else _without_titles(source, mapping)
 
 
 def _without_titles(source: Source, mapping: Mapping[str, str | None]) -> Source:
