@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from telephony.clients.livekit.dial import Answered, DialResult, Lost, NeverSent
 from telephony.dialing.jobs import Job
@@ -28,6 +28,17 @@ from telephony.models import Call, InboxEvent, Stage
 
 logger = logging.getLogger(__name__)
 
+# What a response raises that no code expects. A database that is away or locked is not among them:
+# then the whole chunk is written again.
+UNWRITABLE_ERRORS = (
+    DataError,
+    IntegrityError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+
 
 @dataclass(frozen=True)
 class DialResponse:
@@ -40,7 +51,27 @@ class DialResponse:
 
 
 def record_responses(responses: Sequence[DialResponse]) -> list[Call]:
-    """Write a chunk of responses in one transaction. Returns the calls that were answered."""
+    """Write a chunk of responses in one transaction. Returns the calls that were answered.
+
+    When that fails unexpectedly they are written one by one, and one that cannot be is left in
+    doubt: it must not end the dispatcher, in which hundreds of others are ringing.
+    """
+    try:
+        return _record_chunk(responses)
+    except UNWRITABLE_ERRORS:
+        return [call for response in responses for call in _record_alone(response)]
+
+
+def _record_alone(response: DialResponse) -> list[Call]:
+    try:
+        return _record_chunk([response])
+    except UNWRITABLE_ERRORS:
+        logger.exception("The response to call %s cannot be written", response.job.call.pk)
+        _leave_in_doubt(response.job.call, response.result)
+        return []
+
+
+def _record_chunk(responses: Sequence[DialResponse]) -> list[Call]:
     with transaction.atomic():
         # Read again: webhooks and the agent have moved the calls since the dial was sent.
         fresh = Call.unscoped.in_bulk([response.job.call.pk for response in responses])
@@ -103,16 +134,16 @@ def has_rung(call: Call) -> bool:
     events = InboxEvent.objects.about_room(
         call.room, "participant_left", "participant_connection_aborted", "track_published"
     )
-    participants = (event.body.get("participant", {}) for event in events)
+    participants = (event.body.get("participant") or {} for event in events)
     statuses = {
-        participant.get("attributes", {}).get("sip.callStatus")
+        (participant.get("attributes") or {}).get("sip.callStatus")
         for participant in participants
         if participant.get("identity") == call.callee_identity
     }
     return not statuses.isdisjoint({"ringing", "active", "hangup"})
 
 
-def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:
+def _leave_in_doubt(call: Call, result: DialResult) -> None:
     """Leave the call to reconciliation, which asks LiveKit once no lease holds it any more."""
     logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, result)
     LEAVE_IN_DOUBT.move(call, lease_expires_at=None)

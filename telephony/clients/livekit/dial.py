@@ -102,5 +102,5 @@ def _refusal(error: "api.ServerError") -> DialRefusal:
         status=error.status,
         message=error.message,
         sip_code=int(code) if code.isdigit() else None,
-        sip_phrase=error.metadata.get("sip_status", ""),
+        sip_phrase=error.metadata.get("sip_status", "").replace("\0", ""),  # PostgreSQL has none
     )

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from telephony.clients.livekit.dial import Answered, DialResult, Lost, NeverSent
+from telephony.dialing import responses
 from telephony.dialing.jobs import Job
 from telephony.dialing.responses import DialResponse, record_responses
 from telephony.domain import call_states
@@ -176,6 +177,30 @@ def test_chunk_of_responses_is_written_each_for_itself(number: PhoneNumber) -> N
 
 
 RANG_OUT = DialRefusal("canceled", 408, "sip request timed out")
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_response_that_cannot_be_written_keeps_no_other_back(
+    number: PhoneNumber, position: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [intent(number) for _ in range(3)]
+    write = responses._move
+
+    def fail(call: Call, given: DialResponse) -> None:
+        if call.pk == jobs[position].call.pk:
+            raise ValueError("a surprise")
+        write(call, given)
+
+    monkeypatch.setattr(responses, "_move", fail)
+    answered = record_responses([response(job, Answered("SCL_1")) for job in jobs])
+
+    stages = [Stage.IN_PROGRESS] * 3
+    stages[position] = Stage.UNKNOWN
+    assert [stored(job).stage for job in jobs] == stages
+    assert stored(jobs[position]).lease_expires_at is None
+    assert [call.pk for call in answered] == [
+        job.call.pk for job in jobs if job is not jobs[position]
+    ]
 
 
 def test_call_that_never_rang_is_the_carriers_silence(number: PhoneNumber) -> None:
