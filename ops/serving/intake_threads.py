@@ -6,7 +6,6 @@ waiting for the database, than on the requests (docs/decisions/0020-intake-toget
 """
 
 import logging
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -56,15 +55,17 @@ class IntakeThreads:
         for work in (self._store_rounds, self._answer_rounds):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
-    def offer(self, connection: Any) -> bool:
-        """Take a connection whose next request may be a machine's, until `start_round`."""
+    def offer(self, connection: Any, received: bytes) -> bool:
+        """Take a connection if its next request, of which this was received, may be a machine's.
+
+        It is stored after `start_round`.
+        """
+        if len(received) > MAX_FORESEEN_BYTES or MACHINE_REQUEST.match(received) is None:
+            return False
         # What was read ahead of the last request is no longer on the socket.
         if connection.parser is not None and connection.parser.unreader.buf.getvalue():
             return False
-        sent = peek(connection.sock)
-        if MACHINE_REQUEST.match(sent) is None:
-            return False
-        self._offered.append((connection, sent))
+        self._offered.append((connection, received))
         return True
 
     def start_round(self) -> None:
@@ -116,12 +117,3 @@ class IntakeThreads:
         for each, result in zip(known, results, strict=True):
             each.goes_on = result
         return [each if each and each.goes_on is not None else None for each in foreseen]
-
-
-def peek(client: socket.socket) -> bytes:
-    """Return what a socket has received, without taking it; nothing when it is too much."""
-    try:
-        sent = client.recv(MAX_FORESEEN_BYTES + 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:  # nothing has arrived yet
-        return b""
-    return sent if len(sent) <= MAX_FORESEEN_BYTES else b""

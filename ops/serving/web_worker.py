@@ -118,7 +118,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
             # A client that stops sending its body, or reading the response, lets its thread go.
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, STALL_TIMEOUT)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL_TIMEOUT)
-        if self._has_arrived(conn) and (self.intake is None or not self.intake.offer(conn)):
+        received = None if self.cfg.is_ssl else received_bytes(conn)
+        if not self._has_arrived(conn, received):
+            return
+        if received is None or self.intake is None or not self.intake.offer(conn, received):
             self.enqueue_ordinary(conn, None)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -140,11 +143,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
         with foreseen_requests.foreseeing(foreseen):
             return self.handle(conn)
 
-    def _has_arrived(self, conn: Any) -> bool:
+    def _has_arrived(self, conn: Any, received: bytes | None) -> bool:
         """Return whether a thread may read the connection's next request; else it is awaited, or
         refused.
         """
-        received = None if self.cfg.is_ssl else received_bytes(conn)
         if received is not None:
             needed = awaited_bytes(received)
             # Without growth the client has closed its side: reading tells.

@@ -1,7 +1,6 @@
 """What machines post is stored together and answered, with a real worker's application."""
 
 import io
-import socket
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ import pytest
 
 from accounts.models import Workspace
 from ops.serving import intake_threads
-from ops.serving.intake_threads import IntakeThreads, peek
+from ops.serving.intake_threads import IntakeThreads
 from ops.serving.kept_answers import KeptAnswers
 from telephony.models import Call, Stage, Turn
 from telephony.views.foreseen import Foreseen, foreseeing
@@ -103,28 +102,28 @@ def test_what_is_offered_before_a_round_is_stored_together(monkeypatch: pytest.M
     is_finished = threading.Event()
     rounds.threads = IntakeThreads(rounds.answer, lambda _: is_finished.set(), rounds.decline)
     rounds.threads.start()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        connections = [SimpleNamespace(sock=ours, parser=None) for _ in range(3)]
-        theirs.sendall(report(Call(pk=uuid7()), TURN))
+    connections = [SimpleNamespace(parser=None) for _ in range(3)]
+    sent = report(Call(pk=uuid7()), TURN)
 
-        assert all(rounds.threads.offer(each) for each in connections)
-        rounds.threads.start_round()
-        rounds.threads.start_round()  # nothing was offered since
+    assert all(rounds.threads.offer(each, sent) for each in connections)
+    rounds.threads.start_round()
+    rounds.threads.start_round()  # nothing was offered since
 
-        assert is_finished.wait(30)
+    assert is_finished.wait(30)
     assert groups == [3]
     assert rounds.answers == [(each, True) for each in connections]
 
 
-def test_a_look_at_a_socket_takes_nothing_from_it() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        assert peek(ours) == b""
-        theirs.sendall(b"abc")
-        assert (peek(ours), peek(ours)) == (b"abc", b"abc")
-        theirs.sendall(b"x" * MAX_FORESEEN_BYTES)
-        assert peek(ours) == b""
+def test_what_is_too_long_or_no_machines_is_not_taken() -> None:
+    threads = Rounds().threads
+    connection = SimpleNamespace(parser=None)
+    sent = report(Call(pk=uuid7()), TURN)
+
+    assert threads.offer(connection, sent)
+    assert not threads.offer(connection, sent + b"x" * MAX_FORESEEN_BYTES)
+    assert not threads.offer(connection, b"GET / HTTP/1.1\r\n\r\n")
+    ahead = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(b"P")))
+    assert not threads.offer(SimpleNamespace(parser=ahead), sent)
 
 
 def answer(
