@@ -7,11 +7,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from gunicorn import util
@@ -71,6 +70,21 @@ def import_what_needs_models() -> None:
     intake_threads.IntakeThreads  # noqa: B018
     kept_answers.KeptAnswers  # noqa: B018
     short_answers.ShortAnswers  # noqa: B018
+
+
+class Answered(NamedTuple):
+    """Stands for the future of a request that is answered: one of its own costs more than this."""
+
+    is_kept: bool
+
+    def cancelled(self) -> bool:
+        return False
+
+    def result(self) -> bool:
+        return self.is_kept
+
+
+KEPT, CLOSED = Answered(True), Answered(False)
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
@@ -257,9 +271,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
 
     def _finish_in_main_thread(self, answered: Sequence[tuple[Any, bool]]) -> None:
         for conn, is_kept in answered:
-            done: Future[bool] = Future()
-            done.set_result(is_kept)
-            self.finish_request(conn, done)
+            self.finish_request(conn, KEPT if is_kept else CLOSED)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Respond and close. The request is not logged, because it may contain a credential."""

@@ -6,6 +6,7 @@ more on the SQL than the database on the row.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from django.db import models, transaction
@@ -17,6 +18,11 @@ from voiceops.db.compiled_query import Parameter, default_connection, kept_curso
 
 # Of more rows in one statement, each length would be another statement to keep.
 MAX_KEPT_ROWS = 16
+
+UNCONVERTED_FIELDS = (
+    *(models.UUIDField, models.CharField, models.TextField),
+    *(models.BooleanField, models.DateTimeField),
+)
 
 _insert_statements: dict[tuple[type[models.Model], int, bool, str], str] = {}
 
@@ -157,11 +163,13 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
         found = model._base_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
         return len(found)
     connection = default_connection()
-    fields = model._meta.concrete_fields
+    columns = _columns(model, connection.vendor)
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        getattr(row, field.attname)
+        if is_unconverted
+        else field.get_db_prep_save(field.pre_save(row, add=True), connection)
         for row in rows
-        for field in fields
+        for field, is_unconverted in columns
     ]
     with kept_cursor(connection, is_prepared=True) as cursor:
         sql = _insert_sql(model, len(rows), connection, ignore_conflicts=ignore_conflicts)
@@ -170,6 +178,25 @@ def insert_rows(rows: Sequence[models.Model], *, ignore_conflicts: bool = False)
     for row in rows:  # as `bulk_create` does it
         row._state.adding, row._state.db = False, connection.alias
     return count
+
+
+@cache
+def _columns(
+    model: type[models.Model], vendor: str
+) -> Sequence[tuple["models.Field[Any, Any]", bool]]:
+    """Return the model's columns, and whether the database takes a value as the row has it."""
+    return [
+        (field, vendor == "postgresql" and _is_unconverted(field))
+        for field in model._meta.concrete_fields
+    ]
+
+
+def _is_unconverted(field: "models.Field[Any, Any]") -> bool:
+    """Whether psycopg takes the field's values, which Django would look at and hand on."""
+    if isinstance(field, models.ForeignKey):
+        return _is_unconverted(field.target_field)
+    is_timed = getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    return type(field) in UNCONVERTED_FIELDS and not is_timed
 
 
 def _insert_sql(
