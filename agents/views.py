@@ -128,7 +128,7 @@ class AgentViewSet(
     @extend_schema(
         parameters=[UnspokenVersionQuery], responses=UnspokenVersionSerializer(many=True)
     )
-    @action(detail=False, methods=["get"], url_path="warnings")
+    @action(detail=False, methods=["get"], url_path="published-warnings")
     def published_warnings(self, request: Request) -> Response:
         """The published versions that no voice worker can play."""
         query = validate_query(UnspokenVersionQuery, request)

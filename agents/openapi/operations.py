@@ -56,7 +56,7 @@ AGENT_OPERATIONS = {
         "Of the draft: providers, models and languages that no voice worker that has reported here "
         "has. An empty list also while none has reported.",
     ),
-    "agents_warnings_list": Operation(
+    "agents_published_warnings_list": Operation(
         "List what no voice worker can play of published agents",
         "The versions that calls run of which a provider, model or language is at no voice worker "
         "that has reported here; of the 500 newest agents. Empty also while none has reported.",

@@ -49,7 +49,7 @@ class HomeView(Page):
         figures = read_figures(self.api, self._midnight(), timezone.now())
         batches = self.api.get("/batches", page_size=MAX_WARNINGS_READ)["items"]
         numbers = self.api.get("/phone-numbers")["items"]
-        unspoken = self.api.get("/agents/warnings", page_size=MAX_WARNED_AGENTS)["items"]
+        unspoken = self.api.get("/agents/published-warnings", page_size=MAX_WARNED_AGENTS)["items"]
         running = [batch for batch in batches if batch["status"] in ("running", "paused")]
         for batch in running:
             batch["bar"] = charts.batch_bar(batch["counts"])

@@ -77,7 +77,7 @@ class AgentView(Page):
 
     def _warnings_of_calls(self, pk: UUID) -> list[str]:
         """Return what no voice worker can play of the version that talks on calls."""
-        found = self.api.get("/agents/warnings", agent_id=pk)["items"]
+        found = self.api.get("/agents/published-warnings", agent_id=pk)["items"]
         return found[0]["warnings"] if found else []
 
 

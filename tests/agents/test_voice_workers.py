@@ -202,7 +202,7 @@ def test_published_versions_that_no_worker_can_play_are_listed(
     make.agent(ours, published=False, tts={"provider": "elevenlabs"})
     make.agent(theirs, tts={"provider": "elevenlabs"})
     client = make.client(ours, Role.MEMBER)
-    unknown = client.get("/agents/warnings").json()
+    unknown = client.get("/agents/published-warnings").json()
     report(REPORT)
     manager = make.client(ours, Role.MANAGER)
     for agent in (spoken, *agents):  # drafts, which no call uses
@@ -210,9 +210,9 @@ def test_published_versions_that_no_worker_can_play_are_listed(
         manager.patch(f"/agents/{agent.pk}", {"tts": tts})
 
     with CaptureQueriesContext(connection) as of_two:
-        listed = client.get("/agents/warnings").json()
+        listed = client.get("/agents/published-warnings").json()
     with CaptureQueriesContext(connection) as of_one:
-        chosen = client.get(f"/agents/warnings?agent_id={agents[0].pk}").json()
+        chosen = client.get(f"/agents/published-warnings?agent_id={agents[0].pk}").json()
 
     rows = [
         {"agent_id": str(agent.pk), "name": agent.name, "version": 1, "warnings": [NO_KEY]}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_every_operation_has_a_summary_and_a_description() -> None:
     ]
 
     assert silent == []
+
+
+def test_every_method_of_a_kit_has_a_name_of_its_own() -> None:
+    # `agents_versions_list` is `agents.versions` there (`kits/python/generate.py`).
+    names = Counter(name.removesuffix("_list") for name, _ in operations())
+
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_types_are_described_for_users() -> None:

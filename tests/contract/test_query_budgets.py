@@ -35,7 +35,7 @@ ENDPOINTS = {
     "/agents/{pk}/scripts": 3,
     "/agents/{pk}/versions": 3,
     "/agents/{pk}/warnings": 3,
-    "/agents/warnings": 2,
+    "/agents/published-warnings": 2,
     "/analytics/summary": 4,
     "/api-keys": 2,
     "/audit-log": 2,
