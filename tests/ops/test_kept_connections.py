@@ -205,7 +205,7 @@ def test_clients_that_send_no_whole_request_hold_no_thread(port: int, sent: byte
         assert select.select(clients, [], [], 0)[0] == []
 
 
-def test_clients_that_do_not_close_their_connections_keep_nobody_waiting(port: int) -> None:
+def test_clients_that_do_not_close_their_connections_delay_no_others(port: int) -> None:
     with ExitStack() as held:
         for _ in range(20):
             client = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
@@ -217,7 +217,7 @@ def test_clients_that_do_not_close_their_connections_keep_nobody_waiting(port: i
         assert exchange(port, CLOSING_HEALTH, until=b"never").startswith("HTTP/1.1 200 ")
 
 
-def test_more_clients_that_send_nothing_than_there_are_connections_keep_nobody_out(
+def test_more_silent_clients_than_there_are_connections_exclude_no_others(
     port: int,
 ) -> None:
     with ExitStack() as held:

@@ -38,7 +38,7 @@ def test_erased_numbers_count(ours: Workspace) -> None:
     assert find_suppressed(ours.pk, [ADA, BOB]) == {ADA}
 
 
-def test_one_number_is_judged_as_many_are(ours: Workspace, theirs: Workspace) -> None:
+def test_one_number_is_suppressed_as_it_is_among_many(ours: Workspace, theirs: Workspace) -> None:
     now = database_now()
     make.suppression(ours, phone_number=ADA)
     make.suppression(ours, phone_number=BOB, expires_at=now - timedelta(seconds=1))

@@ -25,7 +25,7 @@ SCENARIOS = 40
 LIMITS = frozenset(rule for rule, *_ in (*CAPS, *RESTS))
 
 
-def said(recipient: Recipient, now: datetime) -> NextCall | None:
+def predicted(recipient: Recipient, now: datetime) -> NextCall | None:
     row = Recipient.unscoped.select_related("batch__workspace").get(pk=recipient.pk)
     return next_calls(row.batch.workspace, [row], now)[0]
 
@@ -106,13 +106,13 @@ def scenario(choose: random.Random, now: datetime) -> Recipient:
 
 
 @pytest.mark.django_db
-def test_the_queue_takes_a_person_when_it_was_said_and_not_before(queue: Queue) -> None:
+def test_the_queue_calls_a_recipient_at_the_predicted_time_and_not_before(queue: Queue) -> None:
     now = timezone.now().replace(microsecond=0)
     rules: Counter[str] = Counter()
     for seed in range(SCENARIOS):
         recipient = scenario(random.Random(seed), now)  # noqa: S311  - reproducible, no secret
 
-        call = said(recipient, now)
+        call = predicted(recipient, now)
 
         assert call is not None
         rules[call.rule] += 1
@@ -138,7 +138,7 @@ def test_a_list_that_ran_beside_another_waits_for_the_default_gap(
     recipient = make.recipient(batch, phone_number=NUMBER, due_at=now)
 
     assert called.intent_at is not None
-    assert said(recipient, now) == NextCall(called.intent_at + timedelta(hours=4), "min_gap")
+    assert predicted(recipient, now) == NextCall(called.intent_at + timedelta(hours=4), "min_gap")
     assert queue.takes(recipient, now) is None
 
 
@@ -151,7 +151,7 @@ def test_the_calls_of_the_day_are_waited_for_until_enough_are_a_day_old(ours: Wo
         make.batch(ours, status=Batch.Status.RUNNING), phone_number=NUMBER, due_at=now
     )
 
-    assert said(recipient, now) == NextCall(now + timedelta(hours=19), "daily_limit_reached")
+    assert predicted(recipient, now) == NextCall(now + timedelta(hours=19), "daily_limit_reached")
 
 
 def test_a_call_that_is_under_way_counts_for_a_day_from_when_it_was_sent(ours: Workspace) -> None:
@@ -163,10 +163,10 @@ def test_a_call_that_is_under_way_counts_for_a_day_from_when_it_was_sent(ours: W
         make.batch(ours, status=Batch.Status.RUNNING), phone_number=NUMBER, due_at=now
     )
 
-    assert said(recipient, now) == NextCall(dialed + timedelta(days=1), "daily_limit_reached")
+    assert predicted(recipient, now) == NextCall(dialed + timedelta(days=1), "daily_limit_reached")
 
 
-def test_a_cap_that_has_passed_when_the_window_opens_leaves_nobody_out(ours: Workspace) -> None:
+def test_a_cap_that_has_passed_when_the_window_opens_excludes_no_recipient(ours: Workspace) -> None:
     # A Monday, 21:00 in Washington: the call of the morning is a day old when it opens again.
     now = datetime(2027, 3, 2, 2, 0, tzinfo=UTC)
     window = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
@@ -176,9 +176,9 @@ def test_a_cap_that_has_passed_when_the_window_opens_leaves_nobody_out(ours: Wor
     recipient = make.recipient(batch, phone_number=NUMBER, due_at=now)
 
     sent(ours, now - timedelta(hours=12, minutes=30), to_number=NUMBER)
-    passed = said(recipient, now)
+    passed = predicted(recipient, now)
     sent(ours, now - timedelta(hours=4), to_number=NUMBER)
-    capped = said(recipient, now)
+    capped = predicted(recipient, now)
 
     assert passed == NextCall(datetime(2027, 3, 2, 14, 0, tzinfo=UTC), "window_closed")
     assert capped == NextCall(None, "daily_cap")
@@ -198,7 +198,7 @@ def test_a_suppression_counts_if_it_holds_when_the_person_is_called(
     make.suppression(ours, phone_number=NUMBER, expires_at=now + ends_after)
 
     is_held = comes_of_it == "suppressed"
-    assert said(recipient, now) == (NextCall(None, "suppressed") if is_held else (at, "retry"))
+    assert predicted(recipient, now) == (NextCall(None, "suppressed") if is_held else (at, "retry"))
     assert queue.takes(recipient, at) == comes_of_it
 
 
@@ -210,6 +210,6 @@ def test_a_list_that_has_paused_itself_tries_a_call_by_itself(
     batch = make.batch(ours, status=Batch.Status.PAUSED, probe_at=probe_at)
     recipient = make.recipient(batch, phone_number=NUMBER, due_at=now)
 
-    assert said(recipient, now) == NextCall(probe_at, "batch_paused")
+    assert predicted(recipient, now) == NextCall(probe_at, "batch_paused")
     assert queue.takes(recipient, probe_at) == "sent"
     assert queue.takes(recipient, probe_at - SECOND) is None

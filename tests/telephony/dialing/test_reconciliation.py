@@ -216,7 +216,7 @@ def test_agent_that_lost_its_connection_proves_nothing(ours: Workspace, now: dat
 
 
 @pytest.mark.parametrize("livekits_comes_first", [False, True])
-def test_dead_carrier_is_no_unanswered_phone_whoever_reports_the_departure_first(
+def test_dead_carrier_is_no_unanswered_phone_in_either_order_of_reports(
     ours: Workspace, now: datetime, livekits_comes_first: bool
 ) -> None:
     """The agent knows why the callee left, and not that their phone never rang."""
